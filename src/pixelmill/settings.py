@@ -1,0 +1,88 @@
+"""Every setting, once, with its meaning.
+
+Read from the environment and from a ``.env`` file in the working directory. Our own names start with
+``PIXELMILL_``; the names of the stacks people come from (``REDIS_URL``, ``AWS_REGION`` …) are honoured too.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MEGABYTE = 1024 * 1024
+
+
+def _alias(name: str, *others: str) -> AliasChoices:
+    return AliasChoices(f"PIXELMILL_{name}", *others)
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="PIXELMILL_", env_file=".env", extra="ignore", populate_by_name=True, frozen=True
+    )
+
+    # Where it listens and where it keeps things
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        3000, validation_alias=_alias("PORT", "PORT"), description="Port to listen on."
+    )
+    data_dir: Path = Field(Path("pixelmill-data"), description="Folder of the embedded Valkey, SQLite and files.")
+
+    # The parts, embedded unless an address is given
+    redis_url: SecretStr | None = Field(
+        None, validation_alias=_alias("REDIS_URL", "REDIS_URL"), description="Redis or Valkey; embedded if not set."
+    )
+    redis_host: str | None = Field(None, validation_alias="REDIS_HOST", description="Used when no URL is given.")
+    redis_port: int = Field(6379, validation_alias="REDIS_PORT")
+    redis_password: SecretStr | None = Field(None, validation_alias="REDIS_PASSWORD")
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=_alias("DATABASE_URL", "DATABASE_URL"),
+        description="PostgreSQL or MySQL; SQLite if not set.",
+    )
+    storage_url: str | None = Field(
+        None, description="`s3://bucket/prefix`, `gs://…`, `az://…`; a folder in the data folder if not set."
+    )
+    queue_name: str = Field("images", description="Name of the BullMQ queue.")
+
+    # What is taken
+    max_files: PositiveInt = Field(10, description="Most files in one request.")
+    max_file_bytes: PositiveInt = Field(5 * MEGABYTE, description="Most bytes of one file.")
+    max_pixels: PositiveInt = Field(100_000_000, description="Most pixels of one image, all its frames counted.")
+    max_dimension: PositiveInt = Field(32_000, description="Largest width or height of an image taken.")
+    max_frames: PositiveInt = Field(300, description="Most frames of an animation.")
+    max_variants: PositiveInt = Field(50, description="Most variants of one recipe.")
+    max_output_pixels: PositiveInt = Field(50_000_000, description="Most pixels of one variant.")
+    max_enlargement: PositiveFloat = Field(8.0, description="Largest factor by which a side may be enlarged.")
+
+    # How it is worked on
+    workers: PositiveInt = Field(
+        default_factory=lambda: max(2, (os.cpu_count() or 2) - 1), description="Decoder processes of one worker."
+    )
+    tries: PositiveInt = Field(3, description="Tries of an image before it becomes a dead letter.")
+    retry_seconds: PositiveFloat = Field(2.0, description="Wait before the second try; doubles each time, with jitter.")
+    image_seconds: PositiveFloat = Field(120.0, description="Deadline of one variant; then its decoder is killed.")
+    decoder_memory_bytes: PositiveInt = Field(3 * 1024 * MEGABYTE, description="Address space of one decoder process.")
+    lease_seconds: PositiveFloat = Field(10.0, description="A worker whose lease has no beat for so long has lost it.")
+    reconcile_seconds: PositiveFloat = Field(2.0, description="Time between two rounds of the reconciler.")
+    grace_seconds: PositiveFloat = Field(20.0, description="Time to finish work after SIGTERM.")
+
+    # Who may
+    presets_dir: Path | None = Field(None, description="Folder with presets of your own, one TOML file each.")
+    log_level: str = Field("info", description="debug, info, warning or error.")
+
+    @cached_property
+    def redis(self) -> str | None:
+        """The address of Redis or Valkey; None when the embedded one is to be started."""
+        if self.redis_url:
+            return self.redis_url.get_secret_value()
+        if self.redis_host:
+            password = f":{quote(self.redis_password.get_secret_value())}@" if self.redis_password else ""
+            return f"redis://{password}{self.redis_host}:{self.redis_port}/0"
+        return None
