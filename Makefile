@@ -1,0 +1,68 @@
+# The entrance: every chore is one line here, and a script or a tool does it. `make help` lists them.
+# Needed on the machine: GNU make and Python 3.11 or newer. Everything else is installed into .venv and .tools.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+ENVIRONMENT = $$(sh scripts/python.sh) scripts/environment.py
+BIN := .venv/bin
+# Each stamp is touched when its chore is done, so that the second time costs nothing.
+RUN := .venv/.run-stamp
+DEV := .venv/.dev-stamp
+TOOLS := .tools/.stamp
+DIST := src/pixelmill/web/dist/.stamp
+# Empty where there are no pages to build.
+PAGES := $(and $(wildcard web/package.json),$(DIST))
+PAGE_SOURCES := $(and $(PAGES),$(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/coverage/*'))
+
+.PHONY: help run dev tools pages test lint types layers format lock lock-check check bench docs clean
+
+help:  ## list every chore
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+run: $(RUN) $(PAGES)  ## set up what is missing, then serve on http://127.0.0.1:3000
+	@exec $(BIN)/pixelmill serve
+
+dev: $(DEV)  ## set up .venv with everything a developer needs
+
+tools: $(TOOLS)  ## get the test servers and the browser that come from Debian's packages
+
+pages: $(PAGES)  ## build the pages (web/) into the package
+
+test: $(DEV) $(TOOLS) $(PAGES)  ## run every test, servers and browser included (ARGS="-k word" to choose)
+	@$(BIN)/pytest -n 2 $(ARGS)
+
+lint: $(DEV)  ## look for faults without running the code
+	@$(BIN)/python scripts/lint.py
+
+types: $(DEV)  ## check the types
+	@$(BIN)/mypy
+
+layers: $(DEV)  ## check that imports point down only
+	@$(BIN)/lint-imports
+
+format: $(DEV)  ## put the code in its usual form
+	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .
+
+lock: $(DEV)  ## pin the requirements again from pyproject.toml (ARGS=--upgrade for the newest)
+	@$(BIN)/python scripts/lock.py $(ARGS)
+
+lock-check: $(DEV)  ## check that the pins belong to pyproject.toml
+	@$(BIN)/python scripts/lock.py --check
+
+check: lint types layers lock-check  ## everything that needs no test run
+
+clean:  ## remove what was built and cached; .venv, .tools and data stay
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build site src/pixelmill/web/dist web/node_modules
+
+$(RUN): pyproject.toml requirements/runtime.txt requirements/build.txt
+	@$(ENVIRONMENT) runtime build && touch $@
+
+$(DEV): pyproject.toml requirements/runtime.txt requirements/build.txt requirements/dev.txt
+	@$(ENVIRONMENT) runtime build dev && touch $(RUN) $@
+
+$(TOOLS): scripts/debian.py
+	@$$(sh scripts/python.sh) scripts/debian.py && touch $@
+
+$(DIST): $(PAGE_SOURCES) | $(RUN)
+	@sh scripts/pages.sh && touch $@
