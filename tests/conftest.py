@@ -7,12 +7,16 @@ bucket prefix or an emptied Valkey of its own.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import servers
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture(scope="session")
@@ -81,3 +85,59 @@ def photos() -> list[Path]:
 def photo(photos: list[Path]) -> Path:
     """One of them: landscape, upright, 4 megapixels."""
     return next(path for path in photos if path.name == "field.jpg")
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Service]:
+    """A real `pixelmill serve` with its defaults, shared by the tests of a session; stopped and checked at the end."""
+    folder = tmp_path_factory.mktemp("service")
+    running = servers.start_service(folder / "data", folder / "log.txt")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def start_service(tmp_path: Path) -> Iterator[Callable[..., servers.Service]]:
+    """Start services of the test's own: `start_service({"PIXELMILL_TRIES": "1"}, data_dir=…)`.
+
+    Those still running at the end are killed; call `.stop()` to check a clean end.
+    """
+    started: list[servers.Service] = []
+
+    def start(env: dict[str, str | None] | None = None, data_dir: Path | None = None) -> servers.Service:
+        log = tmp_path / f"service-{len(started)}.txt"
+        started.append(servers.start_service(data_dir or tmp_path / "data", log, env))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Debian's Chromium, installed or unpacked."""
+    return servers.find_program("chromium")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path: str) -> Iterator[Browser]:
+    """A headless Chromium that calls nobody by itself.
+
+    One for each module: while it is open its event loop is, and no async test can run beside it.
+    """
+    from playwright.sync_api import sync_playwright
+
+    quiet = ["quic", "background-networking", "component-update", "sync", "gpu"]
+    flags = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in quiet)]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty tab with cookies and storage of its own."""
+    with browser.new_context(accept_downloads=True) as context:
+        yield context.new_page()

@@ -16,8 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -264,3 +266,111 @@ def s3() -> Iterator[S3]:
         options += ["--cache-dir", f"{folder}/cache", "--metrics", f"{LOOPBACK}:{free_port()}"]
         with running([program, "gateway", *options, meta, f"{LOOPBACK}:{port}"], port, folder, env=keys):
             yield S3(f"http://{LOOPBACK}:{port}", bucket, *keys.values())
+
+
+@dataclass
+class Service:
+    """A real `pixelmill serve` and what it started."""
+
+    process: subprocess.Popen[bytes]
+    base_url: str
+    data_dir: Path
+    log: Path
+    mark: str
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def family(self) -> dict[int, str]:
+        """Every live process that this service started, however far down or adopted by init: pid to command line."""
+        return dict(_marked(self.mark))
+
+    def kill(self) -> None:
+        """End all of it at once, as a power cut would."""
+        while family := self.family():
+            for pid in family:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process.poll()
+            time.sleep(0.02)
+        self.process.wait()
+
+    def stop(self, signal_number: signal.Signals = signal.SIGTERM, patience: float = 40.0) -> None:
+        """Ask it to end, and check that it does and leaves nothing running."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal_number)
+        try:
+            self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(
+                f"it was still running {patience:.0f} s after {signal_number.name}\n{self.tail()}"
+            ) from None
+        left = self.family()
+        if left:
+            self.kill()
+            raise AssertionError(f"it left running: {left}\n{self.tail()}")
+
+    def tail(self, lines: int = 60) -> str:
+        """The end of what it printed."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _marked(mark: str) -> Iterator[tuple[int, str]]:
+    """Processes whose environment carries the mark (zombies have none)."""
+    wanted = f"PIXELMILL_TEST_MARK={mark}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                yield int(folder.name), command.strip()
+        except OSError:  # gone, or not ours
+            continue
+
+
+def start_service(data_dir: Path, log: Path, env: Mapping[str, str | None] | None = None) -> Service:
+    """`pixelmill serve` on a free port, once it says that it is ready.
+
+    `env` adds to its environment; None takes a variable away.
+    """
+    port = free_port()
+    mark = uuid.uuid4().hex
+    ours: dict[str, str | None] = {
+        **{name: None for name in os.environ if name.startswith(("PIXELMILL_", "AWS_", "REDIS_", "DATABASE_"))},
+        "PIXELMILL_PORT": str(port),
+        "PIXELMILL_HOST": LOOPBACK,
+        "PIXELMILL_DATA_DIR": str(data_dir),
+        "PIXELMILL_TEST_MARK": mark,
+        "PYTHONUNBUFFERED": "1",
+        **(env or {}),
+    }
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [SCRIPTS / "pixelmill", "serve"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=log.parent,  # no .env of the developer's
+            env={name: value for name, value in {**os.environ, **ours}.items() if value is not None},
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+    service = Service(process, f"http://{LOOPBACK}:{port}", data_dir, log, mark)
+
+    def ready() -> bool:
+        if process.poll() is not None:
+            raise RuntimeError(f"pixelmill serve ended with {process.returncode}:\n{service.tail()}")
+        try:
+            with urllib.request.urlopen(f"{service.base_url}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:  # refused, cut off, or 503: not yet
+            return False
+
+    try:
+        wait_until(ready, "pixelmill serve")
+    except BaseException as error:
+        error.add_note(service.tail())
+        service.kill()
+        raise
+    return service
