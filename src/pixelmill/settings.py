@@ -71,7 +71,15 @@ class Settings(BaseSettings):
     decoder_memory_bytes: PositiveInt = Field(3 * 1024 * MEGABYTE, description="Address space of one decoder process.")
     lease_seconds: PositiveFloat = Field(10.0, description="A worker whose lease has no beat for so long has lost it.")
     reconcile_seconds: PositiveFloat = Field(2.0, description="Time between two rounds of the reconciler.")
+    nice: Annotated[int, Field(ge=0, le=19)] = Field(
+        10, description="Lower priority of decoders, so that the API answers quickly while they work."
+    )
     grace_seconds: PositiveFloat = Field(20.0, description="Time to finish work after SIGTERM.")
+
+    slot: str | None = Field(
+        None,
+        description="A place that one process has at a time; a new one takes over from a dead one at once.",
+    )
 
     # Who may
     presets_dir: Path | None = Field(None, description="Folder with presets of your own, one TOML file each.")

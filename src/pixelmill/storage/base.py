@@ -54,7 +54,7 @@ class Storage(Protocol):
     def list(self, prefix: str) -> AsyncIterator[Stat]:
         """Everything under ``prefix`` (a plain string prefix), in no order."""
 
-    async def delete(self, keys: Iterable[str]) -> None:
+    async def delete(self, targets: Iterable[str]) -> None:
         """Delete; what is not there is no error."""
 
     async def delete_prefix(self, prefix: str) -> int:

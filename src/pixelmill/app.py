@@ -1,0 +1,131 @@
+"""The composition root: the only file that joins the parts, for each of the two processes that there are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from pixelmill import records
+from pixelmill.imaging import Decoders, Limits
+from pixelmill.pipeline import Intake, Millhand, Presence, Reconciler
+from pixelmill.queue import Done, Failed, Foreign, Job, Later, Queue, Worker, embedded
+from pixelmill.recipes import load_presets
+from pixelmill.settings import Settings
+from pixelmill.storage import LocalStorage, Storage
+
+
+def database(settings: Settings) -> records.Database:
+    url = settings.database_url.get_secret_value() if settings.database_url else records.sqlite_url(settings.data_dir)
+    return records.Database(url)
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring the database up to this version's tables; nothing when it is up to date."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    db = database(settings)
+    try:
+        await records.migrate(db)
+    finally:
+        await db.close()
+
+
+def storage(settings: Settings) -> Storage:
+    return LocalStorage(settings.data_dir / "files")
+
+
+def queue(settings: Settings) -> Queue:
+    return Queue(settings.redis or embedded.url(settings.data_dir), settings.queue_name)
+
+
+def limits(settings: Settings) -> Limits:
+    return Limits(
+        max_bytes=settings.max_file_bytes,
+        max_pixels=settings.max_pixels,
+        max_dimension=settings.max_dimension,
+        max_frames=settings.max_frames,
+        max_output_pixels=settings.max_output_pixels,
+        max_enlargement=settings.max_enlargement,
+        seconds=settings.image_seconds,
+        memory_bytes=settings.decoder_memory_bytes,
+    )
+
+
+@asynccontextmanager
+async def _present(db: records.Database, settings: Settings, kind: str) -> AsyncIterator[Presence]:
+    """This process is known, and beats, for the length of the block."""
+    presence = Presence(db, settings, kind)
+    await presence.enter()
+    beating = asyncio.create_task(presence.beat())
+    try:
+        yield presence
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+        await presence.leave()
+
+
+def api(settings: Settings) -> FastAPI:
+    """The HTTP API and the pages. Parts are made when the server starts, and closed when it stops."""
+    from pixelmill.api import Parts, create
+
+    @asynccontextmanager
+    async def parts() -> AsyncIterator[Parts]:
+        async with AsyncExitStack() as stack:
+            db = database(settings)
+            stack.push_async_callback(db.close)
+            store = storage(settings)
+            stack.push_async_callback(store.close)
+            jobs = queue(settings)
+            stack.push_async_callback(jobs.close)
+            presence = await stack.enter_async_context(_present(db, settings, "api"))
+            yield Parts(
+                settings=settings,
+                database=db,
+                storage=store,
+                queue=jobs,
+                intake=Intake(db, store, jobs, settings, presence=presence),
+                presets=load_presets(settings.presets_dir),
+            )
+
+    return create(parts)
+
+
+async def worker(settings: Settings, stop: asyncio.Event) -> None:
+    """Work until ``stop`` is set; then finish what is begun, or hand it back when the grace period is over."""
+    async with AsyncExitStack() as stack:
+        db = database(settings)
+        stack.push_async_callback(db.close)
+        store = storage(settings)
+        stack.push_async_callback(store.close)
+        jobs = queue(settings)
+        stack.push_async_callback(jobs.close)
+        decoders = Decoders(settings.workers, limits(settings), nice=settings.nice)
+        await decoders.start()
+        stack.push_async_callback(decoders.close)
+        presence = await stack.enter_async_context(_present(db, settings, "worker"))
+        millhand = Millhand(db, store, jobs, decoders, settings, presence=presence)
+
+        async def handle(job: Job | Foreign) -> Done | Later | Failed:
+            if isinstance(job, Foreign):
+                return Failed("This job has no imageId and generation.")
+            return await millhand(job)
+
+        # One more than there are decoders: the next original is claimed and opened while the others are decoded.
+        loop = Worker(jobs, handle, concurrency=settings.workers + 1)
+        reconciler = asyncio.create_task(Reconciler(db, store, jobs, settings, presence=presence).run())
+        running = asyncio.create_task(loop.run())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            loop.stop()
+            _, left = await asyncio.wait({running}, timeout=settings.grace_seconds)
+            if left:
+                await loop.abandon()
+            await running
+        finally:
+            for task in (reconciler, running, stopping):
+                task.cancel()
+            await asyncio.gather(reconciler, running, stopping, return_exceptions=True)

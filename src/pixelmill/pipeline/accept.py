@@ -1,0 +1,235 @@
+"""Chapter one: a request becomes a batch.
+
+An intent row first; then the bytes stream to storage while they are counted, hashed and looked at; then one
+transaction makes batch, images, variants and events of it; then the queue is told. What breaks off on the way leaves
+nothing: the request cleans up after itself, and if its process dies the sweep does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pixelmill.errors import CODES, PixelmillError
+from pixelmill.imaging.sniff import sniff
+from pixelmill.pipeline.presence import Presence, new_id
+from pixelmill.queue import Job, Queue
+from pixelmill.recipes import Recipe
+from pixelmill.records import Database, intents
+from pixelmill.settings import Settings
+from pixelmill.storage import Storage, Writer, keys
+
+log = logging.getLogger(__name__)
+
+#: Bytes looked at to tell the format.
+HEAD = 4096
+#: Characters of a client's file name that are kept.
+NAME = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    batch_id: str
+    total: int
+
+
+class Intake:
+    """Takes requests in, for one API process."""
+
+    def __init__(
+        self, database: Database, storage: Storage, queue: Queue, settings: Settings, *, presence: Presence
+    ) -> None:
+        self.database = database
+        self.storage = storage
+        self.queue = queue
+        self.settings = settings
+        self.presence = presence
+
+    async def begin(self, *, owner: str = "") -> Acceptance:
+        """Open a request; end it with :meth:`Acceptance.commit` or :meth:`Acceptance.abandon`."""
+        batch_id = new_id()
+        await intents.begin(self.database, batch_id, self.presence.id)
+        return Acceptance(self, batch_id, owner)
+
+
+class Acceptance:
+    """One request whose bytes are arriving."""
+
+    def __init__(self, intake: Intake, batch_id: str, owner: str) -> None:
+        self.batch_id = batch_id
+        self._intake = intake
+        self._owner = owner
+        self._files: list[Receiving] = []
+        self._over = False
+
+    async def file(self, name: str) -> Receiving:
+        """Start the next file. ``name`` is the client's, for display only. Raises ``too-many-files``."""
+        most = self._intake.settings.max_files
+        if len(self._files) >= most:
+            raise PixelmillError("too-many-files", f"At most {most} files are taken in one request.")
+        image_id = new_id()
+        writer = await self._intake.storage.create(keys.original(self.batch_id, image_id))
+        file = Receiving(image_id, _clean(name), writer, self._intake.settings.max_file_bytes)
+        self._files.append(file)
+        return file
+
+    async def commit(
+        self,
+        *,
+        recipe: Recipe,
+        preset: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        callback_url: str | None = None,
+        priority: int = 0,
+    ) -> Accepted:
+        """Make a batch of what has arrived.
+
+        Raises ``no-files``; or, when every file was refused, the code they share, else ``nothing-acceptable``, with
+        ``files`` in ``extra``. Nothing is left behind then.
+        """
+        try:
+            self._refuse_if_nothing_is_left()
+            accepted = await intents.accept(
+                self._intake.database,
+                intents.NewBatch(
+                    id=self.batch_id,
+                    owner=self._owner,
+                    preset=preset,
+                    recipe=recipe.model_dump(mode="json", by_alias=True, exclude_none=True),
+                    variants=[variant.name for variant in recipe.variants],
+                    metadata=metadata or {},
+                    callback_url=callback_url,
+                    priority=priority,
+                    images=[file.as_image(self.batch_id) for file in self._files],
+                ),
+                admitted=True,
+            )
+            if not accepted:
+                raise PixelmillError("unavailable", "The request took so long that it was given up; send it again.")
+        except BaseException:
+            await self.abandon()
+            raise
+        self._over = True
+        taken = [file.image_id for file in self._files if not file.error]
+        await tell(self._intake.queue, [Job(image_id, 1, priority) for image_id in taken], self.batch_id)
+        return Accepted(self.batch_id, len(self._files))
+
+    async def abandon(self) -> None:
+        """Leave nothing of this request behind. May be called again, and after :meth:`commit` (then it does nothing).
+
+        Runs to its end even when the caller is canceled. If storage or records do not answer, the intent stays, and
+        the sweep does this later.
+        """
+        if not self._over:
+            self._over = True
+            await asyncio.shield(asyncio.ensure_future(self._clean_up()))
+
+    async def _clean_up(self) -> None:
+        for file in self._files:
+            with contextlib.suppress(OSError):
+                await file.discard()
+        try:
+            await self._intake.storage.delete_prefix(keys.originals(self.batch_id))
+            await intents.forget(self._intake.database, self.batch_id)
+        except (OSError, PixelmillError):
+            log.warning("request %s left bytes for the sweep", self.batch_id, exc_info=True)
+
+    def _refuse_if_nothing_is_left(self) -> None:
+        if not self._files:
+            raise PixelmillError("no-files")
+        if all(file.error for file in self._files):
+            codes = {file.error.code for file in self._files if file.error}
+            files = [file.refusal() for file in self._files]
+            if len(codes) == 1:
+                code = codes.pop()
+                detail = files[0]["detail"] if len(files) == 1 else CODES[code].advice
+                raise PixelmillError(code, detail, {"files": files})
+            raise PixelmillError("nothing-acceptable", extra={"files": files})
+
+
+class Receiving:
+    """One file as it arrives. What is wrong with it is kept as ``error``; the rest of its bytes are dropped."""
+
+    def __init__(self, image_id: str, name: str, writer: Writer, most: int) -> None:
+        self.image_id = image_id
+        self.name = name
+        self.bytes = 0
+        self.format: str | None = None
+        self.error: PixelmillError | None = None
+        self._writer = writer
+        self._most = most
+        self._hash = hashlib.sha256()
+        self._head = b""
+
+    async def write(self, data: bytes | memoryview) -> None:
+        """Take the next bytes. Never raises for what they are."""
+        self.bytes += len(data)
+        if self.error:
+            return
+        if self.bytes > self._most:
+            await self._refuse("too-large", f"It is larger than {self._most} bytes.")
+            return
+        if self.format is None and len(self._head) < HEAD:
+            self._head += bytes(data[: HEAD - len(self._head)])
+            if len(self._head) >= HEAD and not await self._recognise():
+                return
+        self._hash.update(data)
+        await self._writer.write(data)
+
+    async def close(self) -> None:
+        """The file is whole: make it durable. Raises OSError when storage fails."""
+        if self.error:
+            return
+        if self.bytes == 0:
+            await self._refuse("empty-file", "The file has no bytes.")
+        elif self.format is not None or await self._recognise():
+            await self._writer.commit()
+
+    async def discard(self) -> None:
+        await self._writer.abort()
+
+    async def _recognise(self) -> bool:
+        self.format = sniff(self._head)
+        if self.format is None:
+            await self._refuse("unsupported-format", CODES["unsupported-format"].advice)
+        return self.format is not None
+
+    async def _refuse(self, code: str, detail: str) -> None:
+        self.error = PixelmillError(code, detail)
+        await self.discard()
+
+    def refusal(self) -> dict[str, str]:
+        assert self.error
+        return {"originalName": self.name, "code": self.error.code, "detail": self.error.detail}
+
+    def as_image(self, batch_id: str) -> intents.NewImage:
+        return intents.NewImage(
+            id=self.image_id,
+            original_name=self.name,
+            key=None if self.error else keys.original(batch_id, self.image_id),
+            bytes=self.bytes,
+            sha256=None if self.error else self._hash.hexdigest(),
+            format=self.format,
+            error_code=self.error.code if self.error else None,
+            reason=self.error.detail if self.error else None,
+        )
+
+
+async def tell(queue: Queue, jobs: Sequence[Job], batch_id: str) -> None:
+    """Tell the queue, and whoever watches. If it is down, the reconciler does it when it is back."""
+    try:
+        await queue.add(jobs)
+    except PixelmillError:
+        log.warning("the queue is down; %d images of batch %s are queued when it is back", len(jobs), batch_id)
+    await queue.ring([batch_id])
+
+
+def _clean(name: str) -> str:
+    """The last part of a client's file name, without control characters; never used as a path."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(char for char in last if char.isprintable())[:NAME] or "unnamed"

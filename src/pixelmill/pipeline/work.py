@@ -1,0 +1,223 @@
+"""Chapter two: a worker makes what is missing of one image.
+
+Claim, open, decode once, store each variant as it is made, record it, end the try. Bytes are stored before they are
+recorded, under a prefix of this try's own. Whatever goes wrong ends in the record: tried again, or a dead letter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+from pixelmill.errors import PixelmillError
+from pixelmill.imaging import DecoderDied, Decoders, Inspected, Made, NotMade
+from pixelmill.pipeline.presence import Presence, new_id
+from pixelmill.queue import Done, Failed, Job, Later, Queue
+from pixelmill.recipes import parse_recipe
+from pixelmill.records import Database, work
+from pixelmill.records.work import Claim, Failure, Fenced, LostVariant, MadeVariant, Refusal, Report, Seen
+from pixelmill.settings import Settings
+from pixelmill.storage import Storage, keys
+
+log = logging.getLogger(__name__)
+
+#: Decoders that one image may kill before it is poison (DESIGN: counted by signal deaths while decoding this image).
+POISON = 2
+#: Longest wait between two tries, in seconds.
+LONGEST_WAIT = 600.0
+
+
+class Millhand:
+    """Works on images, for one worker process."""
+
+    def __init__(
+        self,
+        database: Database,
+        storage: Storage,
+        queue: Queue,
+        decoders: Decoders,
+        settings: Settings,
+        *,
+        presence: Presence,
+    ) -> None:
+        self._database = database
+        self._storage = storage
+        self._queue = queue
+        self._decoders = decoders
+        self._settings = settings
+        self._presence = presence
+        self._alone = _Alone()
+
+    async def __call__(self, job: Job) -> Done | Later | Failed:
+        """Work on the image of a queue job. What the record says counts; the job only points to it."""
+        token = new_id()
+        with self._presence.holding(token, job.image_id):
+            return await self._take(job, token)
+
+    async def _take(self, job: Job, token: str) -> Done | Later | Failed:
+        held = await work.claim(
+            self._database,
+            job.image_id,
+            job.generation,
+            token=token,
+            process_id=self._presence.id,
+            worker=self._presence.name,
+        )
+        if held is Refusal.BUSY or held is Refusal.EARLY:
+            return Later(self._settings.lease_seconds if held is Refusal.BUSY else self._settings.retry_seconds)
+        if isinstance(held, Refusal):
+            return Done()
+        await self._queue.ring([held.batch_id])
+        try:
+            # An image that took workers down with it before is worked on alone: it takes no other with it again.
+            async with self._alone.exclusive() if held.take_overs else self._alone.shared():
+                return await self._work(held)
+        except Fenced:
+            log.info("image %s is no longer ours", held.image_id)
+            return Done()
+        except asyncio.CancelledError:
+            await asyncio.shield(asyncio.ensure_future(self._hand_back(held)))
+            raise
+
+    async def _work(self, held: Claim) -> Done | Failed:
+        report = Report()
+        started = time.perf_counter()
+        try:
+            await self._make(held, report)
+            report.timings["total"] = round(time.perf_counter() - started, 4)
+            await work.complete(self._database, held, report)
+        except Fenced:
+            raise
+        except Exception as error:
+            return await self._fail(held, report, error)
+        finally:
+            await self._queue.ring([held.batch_id])
+        return Done({"imageId": held.image_id, "batchId": held.batch_id})
+
+    async def _make(self, held: Claim, report: Report) -> None:
+        """Make and store the missing variants. The last ones stay in ``report``, to be recorded with the end."""
+        if not held.missing:
+            return
+        recipe = parse_recipe(held.recipe)
+        clock = time.perf_counter()
+        with await self._storage.open(held.key) as source:
+            report.timings["open"] = round(time.perf_counter() - clock, 4)
+            left = len(held.missing)
+            async with aclosing(self._decoders.make(source, recipe, held.missing)) as results:
+                async for result in results:
+                    if isinstance(result, Inspected):
+                        report.seen = Seen(result.format, result.width, result.height, result.facts)
+                    elif isinstance(result, Made):
+                        report.made.append(await self._store(held, result))
+                        left -= 1
+                    elif isinstance(result, NotMade):
+                        report.lost.append(LostVariant(result.variant, result.code, result.reason))
+                        left -= 1
+                    if left and (report.made or report.lost):
+                        await self._record(held, report)
+
+    async def _store(self, held: Claim, made: Made) -> MadeVariant:
+        key = keys.result(held.batch_id, held.image_id, held.token, made.variant, made.extension)
+        await self._storage.put(key, made.data)
+        return MadeVariant(
+            name=made.variant,
+            key=key,
+            format=made.format,
+            content_type=made.content_type,
+            width=made.width,
+            height=made.height,
+            bytes=len(made.data),
+            quality=made.quality,
+            seconds=round(made.seconds, 4),
+            facts=made.facts,
+        )
+
+    async def _record(self, held: Claim, report: Report) -> None:
+        await work.record(self._database, held, report)
+        report.seen, report.made, report.lost = None, [], []
+        await self._queue.ring([held.batch_id])
+
+    async def _fail(self, held: Claim, report: Report, error: Exception) -> Done | Failed:
+        known = error if isinstance(error, PixelmillError) else _wrapped(error)
+        crashed = isinstance(error, DecoderDied) and error.code == "decoder-died"
+        code, reason = known.code, known.detail
+        delay: float | None = self._delay(held)
+        if crashed and held.crashes + 1 >= POISON:
+            code, reason, delay = "poison-image", f"Decoding it ended {held.crashes + 1} decoder processes.", None
+        elif known.spec.permanent or held.tries >= self._settings.tries:
+            delay = None
+        trace = "".join(traceback.format_exception(error))
+        if not isinstance(error, PixelmillError):
+            log.error("image %s failed", held.image_id, exc_info=error)
+        failure = Failure(code, reason, trace, delay, crashed)
+        await work.fail(self._database, held, failure, report)
+        if delay is None:
+            return Failed(f"{code}: {reason}")
+        await _add(self._queue, Job(held.image_id, held.generation + 1, held.priority, delay))
+        return Done({"retry": held.generation + 1})
+
+    def _delay(self, held: Claim) -> float:
+        """Seconds until the next try: doubling, with full jitter on the upper half so that retries do not gather."""
+        longest = min(LONGEST_WAIT, self._settings.retry_seconds * 2.0 ** (held.tries - 1))
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+
+    async def _hand_back(self, held: Claim) -> None:
+        """Give up an unfinished image on shut-down, so that another worker has it at once."""
+        try:
+            generation = await work.hand_back(self._database, held)
+        except PixelmillError:
+            return  # the record is out of reach; the lease runs out and the reconciler does it
+        if generation is not None:
+            await _add(self._queue, Job(held.image_id, generation, held.priority))
+
+
+async def _add(queue: Queue, job: Job) -> None:
+    try:
+        await queue.add([job])
+    except PixelmillError:
+        log.warning("the queue is down; image %s is queued when it is back", job.image_id)
+
+
+def _wrapped(error: Exception) -> PixelmillError:
+    if isinstance(error, OSError):
+        return PixelmillError("storage-unavailable", f"Reading or writing its bytes failed: {error}.")
+    return PixelmillError("internal-error", f"{type(error).__name__}: {error}")
+
+
+class _Alone:
+    """Shared by many, or held by one that waits until all others are out and lets none in."""
+
+    def __init__(self) -> None:
+        self._condition = asyncio.Condition()
+        self._sharing = 0
+        self._exclusive = False
+
+    @asynccontextmanager
+    async def shared(self) -> AsyncIterator[None]:
+        async with self._condition:
+            await self._condition.wait_for(lambda: not self._exclusive)
+            self._sharing += 1
+        try:
+            yield
+        finally:
+            async with self._condition:
+                self._sharing -= 1
+                self._condition.notify_all()
+
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[None]:
+        async with self._condition:
+            await self._condition.wait_for(lambda: not self._exclusive)
+            self._exclusive = True
+            await self._condition.wait_for(lambda: self._sharing == 0)
+        try:
+            yield
+        finally:
+            async with self._condition:
+                self._exclusive = False
+                self._condition.notify_all()

@@ -1,0 +1,57 @@
+"""Batches: reading them, and the lock that every change of one takes first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pixelmill.records.database import Database
+from pixelmill.records.models import Batch, BatchStatus, Counts
+from pixelmill.records.tables import batches
+
+
+def to_batch(row: Row[Any]) -> Batch:
+    return Batch(
+        id=row.id,
+        owner=row.owner,
+        status=BatchStatus(row.status),
+        counts=Counts(row.total, row.completed, row.failed, row.active, row.canceled),
+        preset=row.preset,
+        recipe=row.recipe,
+        metadata=row.metadata,
+        callback_url=row.callback_url,
+        priority=row.priority,
+        seq=row.seq,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+    )
+
+
+async def lock(tx: AsyncConnection, batch_id: str) -> Batch | None:
+    """The batch, locked until the transaction ends: the first thing that any change of it does."""
+    row = (await tx.execute(select(batches).where(batches.c.id == batch_id).with_for_update())).one_or_none()
+    return to_batch(row) if row else None
+
+
+async def find(db: Database, batch_id: str) -> Batch | None:
+    async with db.read() as connection:
+        row = (await connection.execute(select(batches).where(batches.c.id == batch_id))).one_or_none()
+    return to_batch(row) if row else None
+
+
+async def page(
+    db: Database, *, owner: str | None = None, cursor: str | None = None, limit: int = 50, status: str | None = None
+) -> tuple[list[Batch], str | None]:
+    """Newest first, and the cursor of the next page (None at the end). Ids sort by time of making."""
+    query = select(batches).order_by(batches.c.id.desc()).limit(limit + 1)
+    if owner is not None:
+        query = query.where(batches.c.owner == owner)
+    if status is not None:
+        query = query.where(batches.c.status == status)
+    if cursor is not None:
+        query = query.where(batches.c.id < cursor)
+    async with db.read() as connection:
+        found = [to_batch(row) for row in await connection.execute(query)]
+    return found[:limit], found[limit - 1].id if len(found) > limit else None

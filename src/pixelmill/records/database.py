@@ -1,0 +1,121 @@
+"""The connection to the database: SQLite in the data folder, PostgreSQL or MySQL by address.
+
+Reads and writes are apart. On SQLite every write takes the one write lock at its start (``BEGIN IMMEDIATE``), so that
+no transaction fails half-way for want of it, and writers of one process queue here instead of in SQLite's unfair
+busy handler. Elsewhere rows are locked with ``FOR UPDATE``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from pixelmill.errors import PixelmillError
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "mysql": "mysql+aiomysql",
+    "mariadb": "mariadb+aiomysql",
+}
+#: Seconds a writer waits for SQLite's lock (another process may hold it for a whole batch of rows).
+BUSY_SECONDS = 20
+
+
+def async_url(url: str) -> URL:
+    """The address with the driver we use, whatever driver it names."""
+    parsed = make_url(url)
+    backend = parsed.drivername.partition("+")[0]
+    if backend not in _DRIVERS:
+        raise ValueError(f"DATABASE_URL names {backend!r}; use one of: {', '.join(_DRIVERS)}")
+    return parsed.set(drivername=_DRIVERS[backend])
+
+
+def sqlite_url(folder: Path) -> str:
+    return f"sqlite:///{folder.absolute() / 'pixelmill.db'}"
+
+
+class Database:
+    """Two pools over one database. Raises PixelmillError ``unavailable`` when the server cannot be reached."""
+
+    def __init__(self, url: str, *, pool: int = 8) -> None:
+        self.url = async_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._reader: AsyncEngine
+        self._writer: AsyncEngine
+        if self.is_sqlite:
+            self._reader = _sqlite(self.url, pool_size=4, begin="BEGIN")
+            self._writer = _sqlite(self.url, pool_size=1, begin="BEGIN IMMEDIATE")
+        else:
+            # READ COMMITTED: what a row lock waited for is seen when it is given.
+            self._reader = self._writer = create_async_engine(
+                self.url,
+                isolation_level="READ COMMITTED",
+                pool_size=pool,
+                max_overflow=pool,
+                pool_pre_ping=True,
+                pool_timeout=BUSY_SECONDS,
+            )
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that commits at the end of the block, or leaves nothing."""
+        async with _reachable(), self._writer.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A consistent view for reading."""
+        async with _reachable(), self._reader.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        await self._reader.dispose()
+        if self._writer is not self._reader:
+            await self._writer.dispose()
+
+
+@asynccontextmanager
+async def _reachable() -> AsyncIterator[None]:
+    """A server that cannot be reached, or a lock not given in time, is `unavailable`; a fault of ours is not."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, OSError, TimeoutError) as error:
+        raise PixelmillError("unavailable", "The database did not answer; try again in a moment.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise PixelmillError("unavailable", "The database closed the connection; try again.") from error
+        raise
+
+
+def _sqlite(url: URL, *, pool_size: int, begin: str) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=BUSY_SECONDS,
+        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connect(connection: Any, record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # FULL: a commit that was answered survives a power cut.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

@@ -1,0 +1,153 @@
+"""Requests whose bytes are arriving, and the moment they become a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from pixelmill.records.database import Database
+from pixelmill.records.events import News, log
+from pixelmill.records.models import BatchStatus, State
+from pixelmill.records.tables import batches, images, intents, now, processes, variants
+
+
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """A file of a request. ``error_code`` is set when it was refused at the door; it then has no ``key``."""
+
+    id: str
+    original_name: str
+    key: str | None
+    bytes: int
+    sha256: str | None
+    format: str | None
+    error_code: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """A request to be accepted. ``variants`` are the recipe's names, in order."""
+
+    id: str
+    owner: str
+    preset: str | None
+    recipe: dict[str, Any]
+    variants: Sequence[str]
+    metadata: dict[str, Any]
+    callback_url: str | None
+    priority: int
+    images: Sequence[NewImage]
+
+
+async def begin(db: Database, batch_id: str, process_id: str) -> None:
+    """Note, before the first byte is stored, that bytes for ``batch_id`` may come."""
+    async with db.write() as tx:
+        await tx.execute(
+            insert(intents).values(batch_id=batch_id, process_id=process_id, state="open", created_at=now())
+        )
+
+
+async def accept(db: Database, new: NewBatch, *, admitted: bool) -> bool:
+    """Turn the intent into a batch, its images and variants and their first events, or do nothing.
+
+    False when the intent is gone: the sweep took this request for dead, and its bytes may be gone too.
+    """
+    refused = [image for image in new.images if image.error_code]
+    at = now()
+    async with db.write() as tx:
+        taken = await tx.execute(delete(intents).where(intents.c.batch_id == new.id, intents.c.state == "open"))
+        if taken.rowcount != 1:
+            return False
+        await tx.execute(
+            insert(batches).values(
+                id=new.id,
+                owner=new.owner,
+                status=BatchStatus.WAITING,
+                total=len(new.images),
+                failed=len(refused),
+                preset=new.preset,
+                recipe=new.recipe,
+                metadata=new.metadata,
+                callback_url=new.callback_url,
+                priority=new.priority,
+                created_at=at,
+            )
+        )
+        await tx.execute(
+            insert(images),
+            [
+                {
+                    "id": image.id,
+                    "batch_id": new.id,
+                    "owner": new.owner,
+                    "position": position,
+                    "original_name": image.original_name,
+                    "key": image.key,
+                    "state": State.FAILED if image.error_code else State.WAITING,
+                    "admitted": admitted,
+                    "priority": new.priority,
+                    "bytes": image.bytes,
+                    "sha256": image.sha256,
+                    "format": image.format,
+                    "error_code": image.error_code,
+                    "failed_reason": image.reason,
+                    "created_at": at,
+                    "finished_at": at if image.error_code else None,
+                }
+                for position, image in enumerate(new.images)
+            ],
+        )
+        await tx.execute(
+            insert(variants),
+            [
+                {
+                    "image_id": image.id,
+                    "name": name,
+                    "position": position,
+                    "state": State.FAILED if image.error_code else State.WAITING,
+                    "error_code": image.error_code,
+                    "error": image.reason,
+                }
+                for image in new.images
+                for position, name in enumerate(new.variants)
+            ],
+        )
+        news = [News("batch.accepted", data={"total": len(new.images)})]
+        news += [
+            News("image.failed", image.id, data={"errorCode": image.error_code, "reason": image.reason, "final": True})
+            for image in refused
+        ]
+        await log(tx, new.id, 0, news)
+    return True
+
+
+async def forget(db: Database, batch_id: str) -> None:
+    """Drop the intent; its bytes are deleted already."""
+    async with db.write() as tx:
+        await tx.execute(delete(intents).where(intents.c.batch_id == batch_id))
+
+
+async def orphans(db: Database, limit: int = 100) -> list[str]:
+    """Take the intents whose process is no longer known (and those once taken and not yet forgotten), to be swept.
+
+    From then on :func:`accept` refuses them: accept and sweep cannot both win.
+    """
+    async with db.write() as tx:
+        dead = (
+            select(intents.c.batch_id)
+            .outerjoin(processes, processes.c.id == intents.c.process_id)
+            .where(processes.c.id.is_(None))
+            .limit(limit)
+        )
+        ids = [row.batch_id for row in await tx.execute(dead)]
+        if ids:
+            await tx.execute(
+                update(intents).where(intents.c.batch_id.in_(ids), intents.c.state == "open").values(state="swept")
+            )
+            taken = select(intents.c.batch_id).where(intents.c.batch_id.in_(ids), intents.c.state == "swept")
+            ids = [row.batch_id for row in await tx.execute(taken)]
+    return ids

@@ -1,0 +1,150 @@
+"""What the records hold, as plain frozen values: what queries return and callers read. No SQL here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class BatchStatus(StrEnum):
+    WAITING = "waiting"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    COMPLETED_WITH_ERRORS = "completed-with-errors"
+    CANCELED = "canceled"
+
+    @property
+    def over(self) -> bool:
+        return self not in (BatchStatus.WAITING, BatchStatus.PROCESSING)
+
+
+class State(StrEnum):
+    """State of an image, and of a variant."""
+
+    WAITING = "waiting"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def over(self) -> bool:
+        return self not in (State.WAITING, State.ACTIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Images of a batch by state; ``waiting`` is what is left."""
+
+    total: int
+    completed: int = 0
+    failed: int = 0
+    active: int = 0
+    canceled: int = 0
+
+    @property
+    def waiting(self) -> int:
+        return self.total - self.completed - self.failed - self.active - self.canceled
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One request. ``seq`` is the number of its newest event; ``recipe`` the recipe's JSON."""
+
+    id: str
+    owner: str
+    status: BatchStatus
+    counts: Counts
+    preset: str | None
+    recipe: dict[str, Any]
+    metadata: dict[str, Any]
+    callback_url: str | None
+    priority: int
+    seq: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One output of one image. ``key`` is its storage key once it is completed; ``progress`` 0 to 100."""
+
+    image_id: str
+    name: str
+    position: int
+    state: State
+    progress: int = 0
+    key: str | None = None
+    format: str | None = None
+    content_type: str | None = None
+    width: int | None = None
+    height: int | None = None
+    bytes: int | None = None
+    quality: float | None = None
+    seconds: float | None = None
+    error_code: str | None = None
+    error: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One uploaded file: the queue's unit of work. ``key`` is the original's storage key (None: refused at the door).
+
+    ``generation`` rises with each requeue; ``tries`` counts tries begun; ``bytes`` and ``sha256`` are of the original.
+    """
+
+    id: str
+    batch_id: str
+    owner: str
+    position: int
+    original_name: str
+    key: str | None
+    state: State
+    generation: int
+    tries: int
+    bytes: int
+    sha256: str | None
+    format: str | None
+    width: int | None
+    height: int | None
+    facts: dict[str, Any]
+    timings: dict[str, float]
+    error_code: str | None
+    failed_reason: str | None
+    not_before: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    variants: tuple[Variant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of one image. ``outcome``: completed, failed, retrying, lost (its lease ran out) or handed-back."""
+
+    image_id: str
+    token: str
+    number: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    error_code: str | None
+    reason: str | None
+    traceback: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the log. ``seq`` numbers a batch's events from 1 without gaps, in commit order."""
+
+    batch_id: str
+    seq: int
+    event: str
+    at: datetime
+    job_id: str | None
+    variant: str | None
+    data: dict[str, Any]

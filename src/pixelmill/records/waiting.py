@@ -1,0 +1,85 @@
+"""What the reconciler looks for: images that wait, and what dead tries left behind. Bounded pages, on indexes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from pixelmill.records.database import Database
+from pixelmill.records.models import State
+from pixelmill.records.tables import attempts, images, now, variants
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An image that the queue should know. ``delay``: seconds until it is due."""
+
+    image_id: str
+    generation: int
+    priority: int
+    delay: float
+
+
+async def page(db: Database, after: str = "", limit: int = 500) -> list[Waiting]:
+    """Admitted images that wait, in the order of their ids, following ``after``."""
+    query = (
+        select(images.c.id, images.c.generation, images.c.priority, images.c.not_before)
+        .where(images.c.state == State.WAITING, images.c.admitted.is_(True), images.c.id > after)
+        .order_by(images.c.id)
+        .limit(limit)
+    )
+    at = now()
+    async with db.read() as connection:
+        rows = (await connection.execute(query)).all()
+    return [Waiting(row.id, row.generation, row.priority, _seconds(row.not_before, at)) for row in rows]
+
+
+async def renew(db: Database, image_id: str, generation: int) -> int | None:
+    """Raise the generation of an image that still waits: the queue holds the old id as finished and would ignore it."""
+    async with db.write() as tx:
+        done = await tx.execute(
+            update(images)
+            .where(images.c.id == image_id, images.c.state == State.WAITING, images.c.generation == generation)
+            .values(generation=generation + 1)
+        )
+    return generation + 1 if done.rowcount == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A try that ended without finishing its image. ``keep`` are keys under its prefix that variants use."""
+
+    token: str
+    image_id: str
+    batch_id: str
+    keep: frozenset[str]
+
+
+async def leftovers(db: Database, before: datetime, limit: int = 100) -> list[Leftover]:
+    """Tries over since before ``before`` whose prefix may hold bytes that nobody refers to."""
+    query = (
+        select(attempts.c.token, attempts.c.image_id, attempts.c.batch_id)
+        .where(attempts.c.swept.is_(False), attempts.c.ended_at < before)
+        .order_by(attempts.c.ended_at)
+        .limit(limit)
+    )
+    async with db.read() as connection:
+        found = (await connection.execute(query)).all()
+        used = select(variants.c.image_id, variants.c.key).where(
+            variants.c.image_id.in_({row.image_id for row in found}), variants.c.key.is_not(None)
+        )
+        keys: dict[str, set[str]] = {}
+        for row in await connection.execute(used):
+            keys.setdefault(row.image_id, set()).add(row.key)
+    return [Leftover(row.token, row.image_id, row.batch_id, frozenset(keys.get(row.image_id, ()))) for row in found]
+
+
+async def swept(db: Database, tokens: list[str]) -> None:
+    async with db.write() as tx:
+        await tx.execute(update(attempts).where(attempts.c.token.in_(tokens)).values(swept=True))
+
+
+def _seconds(due: datetime | None, at: datetime) -> float:
+    return max(0.0, (due - at).total_seconds()) if due else 0.0

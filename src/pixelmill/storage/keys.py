@@ -1,0 +1,37 @@
+"""The names of stored objects; the only place that knows how they are put together."""
+
+from __future__ import annotations
+
+import re
+
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*\Z")
+
+
+def check(key: str) -> str:
+    """Return ``key``; ValueError unless it is a relative path of plain names (no ``..``, no hidden file)."""
+    if len(key) > 512 or not _SAFE.match(key):
+        raise ValueError(f"not a storage key: {key!r}")
+    return key
+
+
+def originals(batch_id: str) -> str:
+    """Prefix of everything a request brought in."""
+    return f"originals/{batch_id}/"
+
+
+def original(batch_id: str, image_id: str) -> str:
+    return f"originals/{batch_id}/{image_id}"
+
+
+def processed(batch_id: str) -> str:
+    """Prefix of everything made for a batch."""
+    return f"processed/{batch_id}/"
+
+
+def attempt(batch_id: str, image_id: str, token: str) -> str:
+    """Prefix of everything that one try of one image writes; a late writer can spoil nothing but its own."""
+    return f"processed/{batch_id}/{image_id}/{token}-"
+
+
+def result(batch_id: str, image_id: str, token: str, variant: str, extension: str) -> str:
+    return f"{attempt(batch_id, image_id, token)}{variant}.{extension}"

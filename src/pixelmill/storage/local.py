@@ -1,0 +1,184 @@
+"""Storage in a local folder.
+
+A file is written beside its place under a hidden name, synced, and renamed: it is whole or not there, also after a
+power cut. Work on the disk runs in threads, a mebibyte or more at a time, so that the event loop never waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from pixelmill.storage import keys
+from pixelmill.storage.base import Stat, Writer
+
+CHUNK = 1024 * 1024
+_PART = ".part"
+
+
+class LocalWriter:
+    """Collects chunks and writes them a mebibyte at a time; a small file costs one trip to a thread in all."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._part = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_PART}")
+        self._chunks: list[bytes | memoryview] = []
+        self._held = 0
+        self._fd = -1
+        self._done = False
+
+    async def write(self, data: bytes | memoryview) -> None:
+        self._chunks.append(data)
+        self._held += len(data)
+        if self._held >= CHUNK:
+            await asyncio.to_thread(self._flush)
+
+    async def commit(self) -> None:
+        await asyncio.to_thread(self._commit)
+
+    async def abort(self) -> None:
+        if not self._done:
+            await asyncio.to_thread(self._abort)
+
+    def _flush(self) -> None:
+        if self._fd < 0:
+            made = _make_folders(self._target.parent)
+            self._fd = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+            for folder in made:
+                _sync_folder(folder)
+        chunks, self._chunks, self._held = self._chunks, [], 0
+        for chunk in chunks:
+            view = memoryview(chunk)
+            while view:
+                view = view[os.write(self._fd, view) :]
+
+    def _commit(self) -> None:
+        try:
+            self._flush()
+            os.fsync(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+            self._part.replace(self._target)
+            _sync_folder(self._target.parent)
+            self._done = True
+        except BaseException:
+            self._abort()
+            raise
+
+    def _abort(self) -> None:
+        self._done = True
+        self._chunks = []
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        self._part.unlink(missing_ok=True)
+
+
+class LocalStorage:
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+        self._root.mkdir(parents=True, exist_ok=True)
+
+    def path(self, key: str) -> Path:
+        return self._root / keys.check(key)
+
+    async def create(self, key: str) -> Writer:
+        return LocalWriter(self.path(key))
+
+    async def put(self, key: str, data: bytes | memoryview) -> None:
+        writer = LocalWriter(self.path(key))
+        writer._chunks.append(data)
+        await writer.commit()
+
+    async def open(self, key: str) -> BinaryIO:
+        return await asyncio.to_thread(self.path(key).open, "rb")
+
+    async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        file = await self.open(key)
+        try:
+            await asyncio.to_thread(file.seek, start)
+            left = (os.fstat(file.fileno()).st_size if end is None else end) - start
+            while left > 0 and (chunk := await asyncio.to_thread(file.read, min(CHUNK, left))):
+                left -= len(chunk)
+                yield chunk
+        finally:
+            file.close()
+
+    async def stat(self, key: str) -> Stat | None:
+        try:
+            found = await asyncio.to_thread(os.stat, self.path(key))
+        except FileNotFoundError:
+            return None
+        return Stat(key, found.st_size, found.st_mtime)
+
+    async def list(self, prefix: str) -> AsyncIterator[Stat]:
+        for path in await asyncio.to_thread(lambda: [*self._under(prefix)]):
+            if not path.name.endswith(_PART):
+                with contextlib.suppress(FileNotFoundError):
+                    found = await asyncio.to_thread(path.stat)
+                    yield Stat(path.relative_to(self._root).as_posix(), found.st_size, found.st_mtime)
+
+    async def delete(self, targets: Iterable[str]) -> None:
+        await asyncio.to_thread(self._delete, [self.path(key) for key in targets])
+
+    async def delete_prefix(self, prefix: str) -> int:
+        def work() -> int:
+            paths = [*self._under(prefix)]
+            self._delete(paths)
+            return len(paths)
+
+        return await asyncio.to_thread(work)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _under(self, prefix: str) -> Iterator[Path]:
+        """Every file whose key starts with ``prefix``, half-written ones (hidden beside their place) included."""
+        folder, _, stem = prefix.rpartition("/")
+        start = self._root / keys.check(folder) if folder else self._root
+        for directory, names, files in os.walk(start):
+            here = Path(directory)
+            if here == start:
+                names[:] = [name for name in names if name.startswith(stem)]
+                files = [name for name in files if name.lstrip(".").startswith(stem)]
+            yield from (here / name for name in files)
+
+    def _delete(self, paths: Iterable[Path]) -> None:
+        parents = set()
+        for path in paths:
+            path.unlink(missing_ok=True)
+            parents.add(path.parent)
+        for folder in sorted(parents, key=lambda path: -len(path.parts)):
+            # An emptied folder goes too; one that is not empty, or in which a file just appears, stays.
+            while folder not in (self._root, self._root.parent):
+                try:
+                    folder.rmdir()
+                except OSError:
+                    break
+                folder = folder.parent
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Make ``folder``; the folders whose entries changed, which must be synced for the new ones to last."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    changed = []
+    for new in reversed(missing):
+        new.mkdir(exist_ok=True)
+        changed.append(new.parent)
+    return changed
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
