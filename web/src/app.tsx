@@ -1,0 +1,46 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { Link, Route, Switch } from "wouter";
+import { ApiError } from "./api/client";
+import { BatchPage } from "./batch/batch-page";
+import { StudioPage } from "./studio/studio-page";
+import { Shell } from "./ui/shell";
+import { StatusProvider } from "./ui/status";
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // What the service refuses, it refuses again; what it could not answer is asked again.
+      retry: (failures, error) => failures < 3 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
+      refetchOnWindowFocus: false,
+    },
+  },
+});
+
+function Nowhere() {
+  return (
+    <div className="py-20">
+      <h1 className="text-3xl font-semibold tracking-tight">There is no page here.</h1>
+      <p className="mt-3 text-ink-soft">
+        Go to the <Link href="/" className="font-semibold text-accent underline underline-offset-4">studio</Link>.
+      </p>
+    </div>
+  );
+}
+
+export function App() {
+  return (
+    <QueryClientProvider client={client}>
+      <StatusProvider>
+        {(working) => (
+          <Shell working={working}>
+            <Switch>
+              <Route path="/" component={StudioPage} />
+              <Route path="/batches/:id">{({ id }) => <BatchPage key={id} id={id} />}</Route>
+              <Route component={Nowhere} />
+            </Switch>
+          </Shell>
+        )}
+      </StatusProvider>
+    </QueryClientProvider>
+  );
+}

@@ -1,0 +1,132 @@
+import { useEffect, useRef } from "react";
+import { Link } from "wouter";
+import { ApiError } from "../api/client";
+import type { Batch } from "../api/types";
+import { bytes, count } from "../lib/format";
+import { Bar } from "../ui/bar";
+import { LinkButton } from "../ui/button";
+import { DownloadIcon, PlusIcon } from "../ui/icons";
+import { useSay, useWorking } from "../ui/status";
+import { ImageRow } from "./image-row";
+import { isOver, type Totals, totals } from "./reduce";
+import { type Connection, useBatch } from "./use-batch";
+
+export function BatchPage({ id }: { id: string }) {
+  const { data: batch, error, connection } = useBatch(id);
+  const over = batch !== undefined && isOver(batch.status);
+  useWorking(batch !== undefined && !over);
+
+  if (error && !batch) return <Missing error={error} />;
+  if (!batch) return <div className="min-h-[60dvh]" aria-busy="true" />;
+  return <Shown batch={batch} connection={connection} />;
+}
+
+function Missing({ error }: { error: Error }) {
+  const gone = error instanceof ApiError && error.status === 404;
+  return (
+    <div className="py-20">
+      <h1 className="text-3xl font-semibold tracking-tight">{gone ? "This batch is not here." : "The batch cannot be shown."}</h1>
+      <p className="mt-3 max-w-[60ch] text-ink-soft">
+        {gone ? "The address may be wrong, or the batch is older than what this service keeps." : error.message}
+      </p>
+      <Link href="/" className="mt-6 inline-block font-semibold text-accent underline underline-offset-4">
+        Make a new batch
+      </Link>
+    </div>
+  );
+}
+
+function Shown({ batch, connection }: { batch: Batch; connection: Connection }) {
+  const sums = totals(batch);
+  const over = isOver(batch.status);
+  const title = headline(batch, sums);
+  const heading = useRef<HTMLHeadingElement>(null);
+  useAnnouncements(title, over, sums);
+  useEffect(() => {
+    document.title = `${over ? "" : `${sums.made}/${sums.variants} `}${title} Pixelmill`;
+  }, [over, sums.made, sums.variants, title]);
+  // A new page for those who do not see it: start at its heading.
+  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+
+  return (
+    <>
+      <div className="flex flex-wrap items-end justify-between gap-x-10 gap-y-6 pt-6 pb-8 sm:pt-10">
+        <div className="min-w-0">
+          <h1
+            ref={heading}
+            tabIndex={-1}
+            className="text-[clamp(1.75rem,1.2rem+2.4vw,2.75rem)] leading-[1.08] font-semibold tracking-[-0.022em] outline-none"
+          >
+            {title}
+          </h1>
+          <p className="figures mt-2 min-h-7 text-lg text-ink-soft">
+            {sums.made > 0 &&
+              `${bytes(sums.bytesIn)} of photos became ${bytes(sums.bytesOut)} in ${count(sums.made, "variant")}.`}
+            {sums.made === 0 && !over && "The first variant is on its way."}
+          </p>
+        </div>
+        <div className="flex w-full flex-wrap gap-2.5 sm:w-auto">
+          {batch.links?.archive && sums.made > 0 && over && (
+            <LinkButton look="primary" href={batch.links.archive} download className="max-sm:flex-1">
+              <DownloadIcon />
+              Download all
+            </LinkButton>
+          )}
+          <Link href="/" className="contents">
+            <span className="inline-flex min-h-11 items-center justify-center gap-2 rounded-lg border border-line-strong/60 bg-surface px-4 text-[0.9375rem] font-semibold transition-colors hover:border-ink-faint max-sm:flex-1">
+              <PlusIcon />
+              New batch
+            </span>
+          </Link>
+        </div>
+      </div>
+      <div className="mb-8 h-6">
+        {!over && (
+          <>
+            <Bar value={sums.variants ? (sums.made + sums.notMade) / sums.variants : 0} label="Variants made" />
+            <p className="mt-1 text-sm text-ink-faint" role="status">
+              {connection === "lost" ? "The connection broke. Trying again; nothing is lost." : ""}
+            </p>
+          </>
+        )}
+      </div>
+      <ol className="space-y-12" aria-label="Photos of this batch">
+        {batch.files.map((image, index) => (
+          <ImageRow key={image.jobId} batchId={batch.batchId} image={image} index={index} />
+        ))}
+      </ol>
+    </>
+  );
+}
+
+function headline(batch: Batch, sums: Totals): string {
+  switch (batch.status) {
+    case "waiting":
+      return `${count(batch.progress.total, "photo")} waiting for a worker.`;
+    case "processing":
+      return `Making ${sums.made + sums.notMade} of ${count(sums.variants, "variant")}…`;
+    case "completed":
+      return sums.variants === 1 ? "Your variant is ready." : `All ${sums.variants} variants are ready.`;
+    case "completed-with-errors":
+      return sums.made === 0
+        ? "No variant could be made."
+        : `${count(sums.made, "variant")} ready, ${count(sums.failed, "photo")} failed.`;
+    case "canceled":
+      return "This batch was canceled.";
+  }
+}
+
+/** Tells those who hear the page how far it is: the end at once, the way there every few seconds. */
+function useAnnouncements(title: string, over: boolean, sums: Totals): void {
+  const say = useSay();
+  const latest = useRef(sums);
+  latest.current = sums;
+  useEffect(() => {
+    if (over) {
+      say(title);
+      return;
+    }
+    const timer = setInterval(() => say(`${latest.current.made} of ${latest.current.variants} variants made.`), 5000);
+    return () => clearInterval(timer);
+  }, [over, say, title]);
+}

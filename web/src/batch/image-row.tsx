@@ -1,0 +1,65 @@
+import { memo } from "react";
+import type { ImageJob } from "../api/types";
+import { bytes, extension, formatName } from "../lib/format";
+import { WarningIcon } from "../ui/icons";
+import { originalOf } from "./originals";
+import { VariantTile } from "./variant-tile";
+
+interface Props {
+  batchId: string;
+  image: ImageJob;
+  index: number;
+}
+
+/** One photo with its variants beside it. */
+export const ImageRow = memo(function ImageRow({ batchId, image, index }: Props) {
+  const original = originalOf(batchId, index, image.originalName);
+  const size = image.bytes ?? original?.size;
+  return (
+    <li className="grid gap-x-8 gap-y-4 border-t border-line pt-5 [contain-intrinsic-size:auto_24rem] [content-visibility:auto] md:grid-cols-[13rem_minmax(0,1fr)]">
+      <div className="flex gap-4 md:block">
+        <div className="relative aspect-4/3 w-28 shrink-0 overflow-hidden rounded-lg bg-mat ring-1 ring-line md:w-full">
+          <OriginalPicture image={image} picture={original?.picture ?? null} />
+        </div>
+        <div className="min-w-0 md:mt-3">
+          <h2 className="font-semibold break-words [overflow-wrap:anywhere]">{image.originalName}</h2>
+          <p className="figures text-sm text-ink-faint">
+            {[size ? bytes(size) : null, image.format ? formatName(image.format) : null].filter(Boolean).join(", ")}
+            {image.width && image.height && (
+              <>
+                <br />
+                {image.width} × {image.height}
+              </>
+            )}
+          </p>
+        </div>
+      </div>
+      <div className="min-w-0">
+        {image.state === "failed" && (
+          <p className="mb-4 flex gap-2.5 rounded-lg bg-bad-wash px-4 py-3 leading-snug text-bad">
+            <WarningIcon className="mt-0.5 shrink-0" />
+            <span>{image.failedReason ?? "It could not be made."}</span>
+          </p>
+        )}
+        {(image.state !== "failed" || image.variants.some((variant) => variant.state === "completed")) && (
+          <ul className="grid grid-cols-2 gap-x-4 gap-y-6 sm:grid-cols-3 xl:grid-cols-4" aria-label={`Variants of ${image.originalName}`}>
+            {image.variants.map((variant) => (
+              <VariantTile key={variant.name} variant={variant} image={image} />
+            ))}
+          </ul>
+        )}
+      </div>
+    </li>
+  );
+});
+
+function OriginalPicture({ image, picture }: { image: ImageJob; picture: string | null }) {
+  // After a reload the photo itself is not here any more: its first variant stands in.
+  const source = picture ?? image.variants.find((variant) => variant.url)?.url;
+  if (source) return <img src={source} alt="" className="absolute inset-0 size-full object-cover" />;
+  return (
+    <span className="absolute inset-0 grid place-items-center font-semibold tracking-wide text-ink-faint">
+      {extension(image.originalName)}
+    </span>
+  );
+}
