@@ -91,7 +91,7 @@ def upgrade() -> None:
         sa.Column("original_name", sa.String(length=512), nullable=False),
         sa.Column("key", sa.String(length=512), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("admitted", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("admitted", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
@@ -139,7 +139,7 @@ def upgrade() -> None:
             sa.Text().with_variant(mysql.LONGTEXT(), "mariadb").with_variant(mysql.LONGTEXT(), "mysql"),
             nullable=True,
         ),
-        sa.Column("swept", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("swept", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_attempts_image_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("token", name=op.f("pk_attempts")),
     )
