@@ -45,6 +45,11 @@ CODES: Mapping[str, Code] = _codes(
     Code("bad-recipe", "Bad recipe", 422, "Mend the field that `pointer` names."),
     Code("unknown-preset", "Unknown preset", 422, "Choose one of the names that GET /presets lists."),
     Code("bad-request", "Bad request", 400, "Mend what `detail` names and send the request again."),
+    Code(
+        "unsupported-media-type", "Unsupported media type", 415, "Send multipart/form-data with files in `images`."
+    ),
+    Code("slow-request", "Request too slow", 408, "No byte of the body came for too long; send it again."),
+    Code("range-not-satisfiable", "Range not satisfiable", 416, "Ask for bytes that exist; Content-Range has the size."),
     Code("no-files", "No files", 400, "Send at least one file in the multipart field `images`."),
     Code("too-many-files", "Too many files", 413, "Send fewer files in one request, or raise PIXELMILL_MAX_FILES."),
     Code("too-large-request", "Request too large", 413, "Send fewer or smaller files in one request."),

@@ -1,0 +1,61 @@
+"""The HTTP API. It takes bytes in, hands results out and tells what happens; it decodes no pixel.
+
+:func:`create` makes the application from a factory of its parts; the composition root gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+from pixelmill import __version__
+from pixelmill.api import docs, problems
+from pixelmill.api.envelope import Envelope
+from pixelmill.api.parts import Parts
+from pixelmill.api.routes import batches, events, images, jobs, presets, process, service
+from pixelmill.api.streams import Hub
+
+__all__ = ["Parts", "create", "end_streams"]
+
+DESCRIPTION = """Images in, every variant out, nothing lost.
+
+Send files to `POST /process-images`; the answer names a batch. Follow it at `GET /batches/{batchId}` or, live, at
+`GET /batches/{batchId}/events`, and fetch each result at its `url`. Errors are RFC 9457 problems, and each `type` is
+explained at its own address."""
+
+
+def create(parts_factory: Callable[[], AbstractAsyncContextManager[Parts]]) -> FastAPI:
+    """The application. Its lifespan enters ``parts_factory()``, and leaves it after the last stream has ended."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with parts_factory() as parts:
+            hub = Hub(parts.database, parts.queue.bells)
+            app.state.parts = parts
+            app.state.hub = hub
+            async with hub.running():
+                yield
+
+    app = FastAPI(
+        title="Pixelmill",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    for route in (process, batches, jobs, events, images, presets, service):
+        app.include_router(route.router)
+    docs.install(app, DESCRIPTION)
+    problems.install(app)
+    app.add_middleware(Envelope)
+    return app
+
+
+def end_streams(app: FastAPI) -> None:
+    """End every live stream and say "stopping" at /readyz. Call it before the server is stopped: it waits for them."""
+    hub: Hub | None = getattr(app.state, "hub", None)
+    if hub is not None:
+        hub.close()

@@ -1,0 +1,46 @@
+"""Ids and cursors that come from outside. One that cannot be ours is simply not found."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import Depends, Path, Query
+
+from pixelmill.errors import PixelmillError
+
+_ID = re.compile(r"[0-9A-Za-z-]{1,36}\Z")
+_EXAMPLE = "0197a1c2-7b1e-7c3a-9d0e-2f6a1b3c4d5e"
+
+
+async def _batch_id(batchId: Annotated[str, Path(examples=[_EXAMPLE])]) -> str:
+    return _known(batchId, "batch")
+
+
+async def _job_id(jobId: Annotated[str, Path(examples=[_EXAMPLE])]) -> str:
+    return _known(jobId, "job")
+
+
+def _known(value: str, what: str) -> str:
+    if not _ID.match(value):
+        raise gone(what, value)
+    return value
+
+
+def gone(what: str, value: str) -> PixelmillError:
+    return PixelmillError(
+        "not-found", f"There is no {what} {value[:64]!r}; records are deleted when their time is over."
+    )
+
+
+async def _cursor(
+    cursor: Annotated[str | None, Query(description="`nextCursor` of the page before.")] = None,
+) -> str | None:
+    if cursor is not None and not _ID.match(cursor):
+        raise PixelmillError("bad-request", "cursor: take it from `nextCursor`.")
+    return cursor
+
+
+BatchId = Annotated[str, Depends(_batch_id)]
+JobId = Annotated[str, Depends(_job_id)]
+Cursor = Annotated[str | None, Depends(_cursor)]

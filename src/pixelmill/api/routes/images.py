@@ -1,0 +1,114 @@
+"""``/images/{id}/{variant}``: the bytes of a result."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import PurePosixPath
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response, StreamingResponse
+
+from pixelmill.api import conditional, problems
+from pixelmill.api.ids import JobId, gone
+from pixelmill.api.parts import Given
+from pixelmill.api.sending import SendFile
+from pixelmill.errors import PixelmillError
+from pixelmill.records import images
+from pixelmill.records.models import Image, State, Variant
+
+router = APIRouter(tags=["results"])
+
+#: Types a browser shows as a picture and never runs; all others are sent as attachments.
+_PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "image/jxl"})
+
+
+@router.get(
+    "/images/{jobId}/{variant}",
+    summary="The bytes of one variant",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The image.",
+            "content": {"image/*": {"schema": {"type": "string", "contentMediaType": "image/*"}}},
+            "headers": {
+                "ETag": {"description": "Names these bytes.", "schema": {"type": "string"}},
+                "Content-Disposition": {"description": "A safe file name.", "schema": {"type": "string"}},
+            },
+        },
+        206: {"description": "The range that was asked for."},
+        304: {"description": "The bytes that If-None-Match names are the newest."},
+        **problems.responses("not-found", "not-ready", "range-not-satisfiable", "bad-request", "unavailable"),
+    },
+)
+async def get_image(
+    request: Request,
+    parts: Given,
+    job_id: JobId,
+    variant: Annotated[str, Path(max_length=200, examples=["square"])],
+    download: Annotated[bool, Query(description="Save it, do not show it.")] = False,
+) -> Response:
+    """Takes `Range`, `If-None-Match` and `If-Range`."""
+    image = await images.find(parts.database, job_id)
+    if image is None:
+        raise gone("job", job_id)
+    one = next((one for one in image.variants if one.name == variant), None)
+    if one is None:
+        raise gone("variant", variant)
+    key = _key(one)
+    etag = f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"'
+    content_type = one.content_type or "application/octet-stream"
+    headers = {
+        # A key is written once, so it names the bytes.
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": disposition(filename(image, one), download or content_type not in _PICTURES),
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    }
+    if conditional.not_modified(request.headers, etag):
+        return Response(status_code=304, headers=headers)
+    found = await parts.storage.stat(key)
+    if found is None:
+        raise PixelmillError("not-found", "This result has been deleted.")
+    try:
+        part = conditional.byte_range(request.headers, etag, found.bytes)
+    except IndexError:
+        raise PixelmillError("range-not-satisfiable", extra={"size": found.bytes}) from None
+    status = 200
+    start, end = 0, found.bytes
+    if part is not None:
+        status, (start, end) = 206, part
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{found.bytes}"
+    headers["Content-Length"] = str(end - start)
+    path = parts.storage.path(key)
+    if part is None and path is not None and "http.response.pathsend" in request.scope.get("extensions", {}):
+        return SendFile(path, headers, content_type)
+    body = parts.storage.read(key, start, end)
+    return StreamingResponse(body, status, headers, content_type)
+
+
+def _key(variant: Variant) -> str:
+    """The storage key of what is completed. Raises ``not-ready`` or ``not-found``."""
+    if not variant.state.over:
+        raise PixelmillError("not-ready", f"The variant is {variant.state}.")
+    if variant.state is not State.COMPLETED or variant.key is None:
+        raise PixelmillError("not-found", f"The variant is {variant.state}: {variant.error or 'it was not made'}.")
+    return variant.key
+
+
+def filename(image: Image, variant: Variant) -> str:
+    """The original's stem and the variant's name: what a person recognises, safe on every file system."""
+    stem = PurePosixPath(image.original_name.replace("\\", "/")).stem
+    extension = PurePosixPath(variant.key or "").suffix
+    stem = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]', "_", stem).strip(" .")[:100]
+    return f"{stem or 'image'}-{variant.name}{extension}"
+
+
+def disposition(name: str, attachment: bool) -> str:
+    """Content-Disposition (RFC 6266): a plain name for all, the real one in UTF-8 for those who read it."""
+    plain = re.sub(r"[^A-Za-z0-9 ._()-]", "_", name)
+    coded = "" if plain == name else f"; filename*=UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}"
+    return f'{"attachment" if attachment else "inline"}; filename="{plain}"{coded}'

@@ -1,0 +1,120 @@
+"""``POST /process-images``: files in, 202 out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from pixelmill.api import multipart, options, problems, schemas
+from pixelmill.api.parts import Given, Parts
+from pixelmill.errors import PixelmillError
+
+router = APIRouter(tags=["batches"])
+
+FIELD = "images"
+
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD],
+                    "properties": {
+                        FIELD: {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"type": "string", "contentMediaType": "application/octet-stream"},
+                            "description": "Image files, one part each. GET /presets tells how many and how large.",
+                        },
+                        **{
+                            name: {"type": "string", "description": text} for name, text in options.DESCRIPTIONS.items()
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/process-images",
+    status_code=202,
+    summary="Upload images and have their variants made",
+    response_model=schemas.Accepted,
+    responses={
+        202: {
+            "headers": {
+                "Location": {"description": "The batch.", "schema": {"type": "string"}},
+                "Retry-After": {"description": "Seconds until it is worth asking.", "schema": {"type": "integer"}},
+            }
+        },
+        **problems.responses(
+            "bad-request",
+            "no-files",
+            "slow-request",
+            "too-large",
+            "too-many-files",
+            "too-large-request",
+            "unsupported-media-type",
+            "unsupported-format",
+            "empty-file",
+            "nothing-acceptable",
+            "bad-recipe",
+            "unknown-preset",
+            "unavailable",
+        ),
+    },
+    openapi_extra=_FORM,
+)
+async def process_images(
+    request: Request, parts: Given, in_query: Annotated[dict[str, str], Depends(options.in_query)]
+) -> Response:
+    """Files go in the multipart field `images`, options in form fields or in the query.
+
+    A file that cannot be used becomes a failed image with a reason, and the others are made. When no file can be
+    used, or the request itself is wrong, nothing is kept and the answer is a problem.
+    """
+    # What the query alone shows to be wrong is refused before the body is read.
+    options.read(in_query, parts.presets, parts.settings.max_variants)
+    most = parts.settings.max_files * parts.settings.max_file_bytes + multipart.SLACK
+    multipart.declared(request.headers, most)
+    multipart.boundary(request.headers.get("content-type"))
+    accepted = await _take(request, parts, in_query, most)
+    return schemas.answer(
+        accepted, 202, {"Location": accepted.status_url, "Retry-After": "1", "Cache-Control": "no-store"}
+    )
+
+
+async def _take(request: Request, parts: Parts, in_query: dict[str, str], most: int) -> schemas.Accepted:
+    acceptance = await parts.intake.begin()
+    try:
+        fields = await multipart.receive(
+            request.stream(),
+            request.headers.get("content-type"),
+            acceptance,
+            field=FIELD,
+            allowed=frozenset(options.NAMES),
+            most_bytes=most,
+            idle_seconds=parts.settings.upload_idle_seconds,
+        )
+        wanted = options.read(in_query | fields, parts.presets, parts.settings.max_variants)
+        done = await acceptance.commit(
+            recipe=wanted.recipe,
+            preset=wanted.preset,
+            metadata=wanted.metadata,
+            callback_url=wanted.callback_url,
+            priority=wanted.priority,
+        )
+    except ClientDisconnect as error:
+        await acceptance.abandon()
+        raise PixelmillError("bad-request", "The connection was cut before the body was whole.") from error
+    except BaseException:
+        await acceptance.abandon()
+        raise
+    return schemas.Accepted(batch_id=done.batch_id, status_url=f"/batches/{done.batch_id}", total_files=done.total)
