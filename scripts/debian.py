@@ -7,6 +7,7 @@ Ubuntu and what comes from them; elsewhere it says what to install by hand.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -17,10 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 TREE = TOOLS / "debian"
 
-# program: the packages it comes from
-PROGRAMS = {
+# What is needed, a program or a library, and the packages it comes from.
+NEEDS = {
     "chromium": ["chromium", "fonts-dejavu-core"],
     "mariadbd": ["mariadb-server-core"],
+    "libatomic.so.1": ["libatomic1"],  # for the Node that Playwright carries
 }
 # Where the unpacked programs are; chromium's own start script would look outside our tree.
 PLACES = {"chromium": "usr/lib/chromium/chromium", "mariadbd": "usr/sbin/mariadbd"}
@@ -56,9 +58,10 @@ def unpack(packages: list[str]) -> None:
 
 
 def library_folders() -> list[Path]:
-    folders = [TREE / "lib", TREE / "usr" / "lib"]
-    folders += [child for folder in list(folders) if folder.is_dir() for child in folder.glob("*-linux-gnu*")]
-    return folders
+    """Where unpacked libraries are; empty where the packages are installed."""
+    places = ("lib", "usr/lib", "lib/*-linux-gnu*", "usr/lib/*-linux-gnu*", "usr/lib/*-linux-gnu*/*")
+    found = [folder for place in places for folder in TREE.glob(place) if folder.is_dir()]
+    return [folder for folder in found if any(folder.glob("lib*.so*"))]
 
 
 def write_starter(program: str) -> None:
@@ -80,10 +83,20 @@ def write_starter(program: str) -> None:
     starter.chmod(0o755)
 
 
+def present(name: str) -> bool:
+    if ".so" not in name:
+        folders = [*os.get_exec_path(), "/usr/sbin", str(TOOLS / "bin")]
+        return shutil.which(name, path=os.pathsep.join(folders)) is not None
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return any((folder / name).exists() for folder in library_folders())
+    return True
+
+
 def main() -> None:
-    path = os.pathsep.join([*os.get_exec_path(), "/usr/sbin"])
-    missing = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
-    packages = [package for name in missing for package in PROGRAMS[name]]
+    missing = [name for name in NEEDS if not present(name)]
+    packages = [package for name in missing for package in NEEDS[name]]
     TOOLS.mkdir(exist_ok=True)
     if not missing:
         return
@@ -99,7 +112,8 @@ def main() -> None:
     print(f"Unpacking Debian's packages into .tools: {' '.join(packages)}", flush=True)
     unpack(packages)
     for name in missing:
-        write_starter(name)
+        if name in PLACES:
+            write_starter(name)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ bucket prefix or an emptied Valkey of its own.
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts import debian
 from tests import servers
 
 if TYPE_CHECKING:
@@ -130,10 +132,16 @@ def browser(chromium_path: str) -> Iterator[Browser]:
 
     quiet = ["quic", "background-networking", "component-update", "sync", "gpu"]
     flags = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in quiet)]
-    with sync_playwright() as playwright:
+    with pytest.MonkeyPatch.context() as patch:
+        if libraries := debian.library_folders():  # Playwright's own Node needs one of them
+            patch.setenv("LD_LIBRARY_PATH", os.pathsep.join(map(str, libraries)))
+        playwright = sync_playwright().start()
+    try:
         browser = playwright.chromium.launch(executable_path=chromium_path, args=flags)
         yield browser
         browser.close()
+    finally:
+        playwright.stop()
 
 
 @pytest.fixture
