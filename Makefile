@@ -15,7 +15,7 @@ DIST := src/pixelmill/web/dist/.stamp
 PAGES := $(and $(wildcard web/package.json),$(DIST))
 PAGE_SOURCES := $(and $(PAGES),$(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/coverage/*'))
 
-.PHONY: help run dev tools pages test lint types layers format lock lock-check check bench docs clean
+.PHONY: help run dev tools pages test lint types layers format lock lock-check check hooks clean
 
 help:  ## list every chore
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -51,6 +51,9 @@ lock-check: $(DEV)  ## check that the pins belong to pyproject.toml
 	@$(BIN)/python scripts/lock.py --check
 
 check: lint types layers lock-check  ## everything that needs no test run
+
+hooks: $(DEV)  ## let git run the checks before each commit (optional)
+	@$(BIN)/prek install --quiet
 
 clean:  ## remove what was built and cached; .venv, .tools and data stay
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build site src/pixelmill/web/dist web/node_modules

@@ -22,10 +22,11 @@ TREE = TOOLS / "debian"
 NEEDS = {
     "chromium": ["chromium", "fonts-dejavu-core"],
     "mariadbd": ["mariadb-server-core"],
+    "curl": ["curl"],
     "libatomic.so.1": ["libatomic1"],  # for the Node that Playwright carries
 }
 # Where the unpacked programs are; chromium's own start script would look outside our tree.
-PLACES = {"chromium": "usr/lib/chromium/chromium", "mariadbd": "usr/sbin/mariadbd"}
+PLACES = {"chromium": "usr/lib/chromium/chromium", "mariadbd": "usr/sbin/mariadbd", "curl": "usr/bin/curl"}
 # Parts of the running system that must stay its own, whatever version a package would like.
 NEVER = ("libc6_", "libc-bin_", "locales_")
 

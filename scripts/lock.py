@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = ROOT / ".venv" / "bin" / "uv"
@@ -19,11 +20,19 @@ FOLDER = ROOT / "requirements"
 GROUPS = ("runtime", "dev", "build", "node", "uv")
 
 
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def wishes(group: str) -> list[str]:
+    """The requirements as pyproject.toml writes them."""
+    return list(project()["project"]["dependencies"] if group == "runtime" else project()["dependency-groups"][group])
+
+
 def fingerprint(group: str) -> str:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [project["project"]["requires-python"], project["project"]["dependencies"]]
+    wanted = [project()["project"]["requires-python"], wishes("runtime")]
     if group != "runtime":  # the others are constrained by runtime's pins, so its wishes count too
-        wanted.append(project["dependency-groups"][group])
+        wanted.append(wishes(group))
     return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 # An absolute path into a home or a work folder. Paths that only look like one (a URL's `/home/`) have something before.
-PRIVATE_PATH = re.compile(r"(?<![\w.:/~$}\])*-])/(?:home|Users|work|workspace|workspaces|root)/[\w.-]+")
+PRIVATE_PATH = re.compile(
+    r"(?:(?<=file://)|(?<![\w.:/~$}\])*-]))/(?:home|Users|work|workspace|workspaces|root)/[\w.-]+"
+)
 # In a lock file or a package manager's settings: where a package is to be fetched from.
 INDEX = re.compile(
     r'"resolved":\s*"https?:|--(?:extra-)?index-url|--find-links|--trusted-host|^\s*registry\s*=|^index-url|^url\s*=\s*"https?:',

@@ -308,10 +308,13 @@ class Service:
             time.sleep(0.02)
         self.process.wait()
 
-    def stop(self, signal_number: signal.Signals = signal.SIGTERM, patience: float = 40.0) -> None:
-        """Ask it to end, and check that it does and leaves nothing running."""
+    def stop(self, signal_number: signal.Signals = signal.SIGTERM, patience: float = 40.0, group: bool = False) -> None:
+        """Ask it to end, and check that it does and leaves nothing running.
+
+        `group` asks all its processes at once, as a terminal does on Ctrl-C.
+        """
         if self.process.poll() is None:
-            self.process.send_signal(signal_number)
+            (os.killpg if group else os.kill)(self.pid, signal_number)
         try:
             self.process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -341,10 +344,16 @@ def _marked(mark: str) -> Iterator[tuple[int, str]]:
             continue
 
 
-def start_service(data_dir: Path, log: Path, env: Mapping[str, str | None] | None = None) -> Service:
-    """`pixelmill serve` on a free port, once it says that it is ready.
+def start_service(
+    data_dir: Path,
+    log: Path,
+    env: Mapping[str, str | None] | None = None,
+    command: Sequence[str | Path] = (SCRIPTS / "pixelmill", "serve"),
+    patience: float = PATIENCE,
+) -> Service:
+    """`pixelmill serve` on a free port, once it says that it is ready; started in the folder of `log`.
 
-    `env` adds to its environment; None takes a variable away.
+    `env` adds to its environment; None takes a variable away. `command` starts it in another way.
     """
     port = free_port()
     mark = uuid.uuid4().hex
@@ -359,7 +368,7 @@ def start_service(data_dir: Path, log: Path, env: Mapping[str, str | None] | Non
     }
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [SCRIPTS / "pixelmill", "serve"],
+            [str(word) for word in command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -380,7 +389,7 @@ def start_service(data_dir: Path, log: Path, env: Mapping[str, str | None] | Non
             return False
 
     try:
-        wait_until(ready, "pixelmill serve")
+        wait_until(ready, "pixelmill serve", patience)
     except BaseException as error:
         error.add_note(service.tail())
         service.kill()
