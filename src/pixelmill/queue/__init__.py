@@ -1,0 +1,39 @@
+"""What is next: BullMQ's data model on Redis or Valkey, and the worker's loop. The only place that speaks Redis.
+
+Names are loaded when first used: the supervisor wants :mod:`pixelmill.queue.embedded` alone, and BullMQ's and Redis's
+libraries cost half a second and 30 MB.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pixelmill.queue import embedded, policies
+    from pixelmill.queue.job import Done, Failed, Foreign, Handler, Job, Later, Outcome
+    from pixelmill.queue.queue import Queue
+    from pixelmill.queue.worker import Worker
+
+__all__ = [
+    "Done",
+    "Failed",
+    "Foreign",
+    "Handler",
+    "Job",
+    "Later",
+    "Outcome",
+    "Queue",
+    "Worker",
+    "embedded",
+    "policies",
+]
+
+_HOMES = {"Queue": "queue", "Worker": "worker", "embedded": "embedded", "policies": "policies"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = import_module(f"pixelmill.queue.{_HOMES.get(name, 'job')}")
+    return home if name in ("embedded", "policies") else getattr(home, name)

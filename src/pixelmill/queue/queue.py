@@ -1,0 +1,184 @@
+"""The queue as its users see it: add, ask, pause, ring."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import structlog
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from pixelmill.errors import PixelmillError
+from pixelmill.queue.job import Job
+from pixelmill.queue.protocol import Protocol, connect
+
+T = TypeVar("T")
+
+STATES = ("waiting", "prioritized", "delayed", "active", "paused", "completed", "failed")
+DOWN = (RedisError, OSError, TimeoutError)  # what a server that is away raises
+
+_PATIENCE = 1.0  # seconds for one answer
+_PATIENCE_EACH = 0.001  # and for each job of many
+_CHUNK = 1_000  # jobs in one round trip; more would hold up the server for others
+_QUIET = 10.0  # seconds of silence after which the doorbell's connection is asked whether it lives
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    try:
+        yield
+    except DOWN as error:
+        raise PixelmillError("unavailable", "The queue does not answer; try again in a moment.") from error
+
+
+class Queue:
+    """BullMQ's queue ``name`` at ``url`` (``redis://``, ``rediss://`` or ``unix:///path``).
+
+    Makes no connection before its first use. Every method raises ``PixelmillError("unavailable")`` after about a
+    second when the server does not answer, :meth:`ring` and :meth:`bells` excepted.
+    """
+
+    def __init__(self, url: str, name: str = "images") -> None:
+        self.url = url
+        self.name = name
+        self._client = connect(url)
+        self._protocol = Protocol(self._client, name)
+        self._marker = f"pixelmill:{name}:marker"
+        self._bell = f"pixelmill:{name}:bell"
+
+    @property
+    def worker_name(self) -> str:
+        """The connection name by which Arena and bull-board list a worker."""
+        return f"bull:{base64.b64encode(self.name.encode()).decode()}:w:{socket.gethostname()}-{os.getpid()}"
+
+    async def add(self, jobs: Sequence[Job]) -> None:
+        """Queue jobs in one round trip (a thousand each). An id that BullMQ holds in any state is left as it is."""
+        for start in range(0, len(jobs), _CHUNK):
+            chunk = jobs[start : start + _CHUNK]
+            # No MULTI: to run twice is harmless, and a long transaction would hold up the server for others.
+            pipe = self._client.pipeline(transaction=False)
+            for job in chunk:
+                await self._protocol.add(pipe, job)
+            await self._answer(self._protocol.piped(pipe), len(chunk))
+
+    async def known(self, jobs: Sequence[Job]) -> list[bool]:
+        """Which of these BullMQ holds and has not finished, in any of waiting, prioritized, delayed, active, paused.
+
+        Constant time a job: its hash exists from the adding script on and has ``finishedOn`` from the finishing
+        script on, and scripts are atomic.
+        """
+        pipe = self._client.pipeline(transaction=False)
+        for job in jobs:
+            pipe.hmget(self._protocol.key(job.id), "name", "finishedOn")
+        rows = await self._answer(pipe.execute(), len(jobs)) if jobs else []
+        return [name is not None and finished is None for name, finished in rows]
+
+    async def remove(self, jobs: Sequence[Job]) -> None:
+        """Take jobs out, in whatever state; one that a worker holds stays with it."""
+        if jobs:
+            pipe = self._client.pipeline(transaction=False)
+            for job in jobs:
+                self._protocol.remove(pipe, job.id)
+            await self._answer(self._protocol.piped(pipe), len(jobs))
+
+    async def counts(self) -> dict[str, int]:
+        """How many jobs there are in each of :data:`STATES`."""
+        found = await self._answer(self._protocol.scripts.getCounts(list(STATES)))
+        return {state: int(count or 0) for state, count in zip(STATES, found, strict=True)}
+
+    async def pause(self) -> None:
+        """Workers finish what they have and take nothing new, all over the queue."""
+        await self._answer(self._protocol.scripts.pause(True))
+
+    async def resume(self) -> None:
+        while await self._answer(self._protocol.scripts.pause(False)):
+            pass  # an older BullMQ keeps paused jobs in a list of their own, which comes back in parts
+
+    async def paused(self) -> bool:
+        return bool(await self._answer(self._client.hexists(self._protocol.keys["meta"], "paused")))
+
+    async def sentinel(self) -> bool:
+        """Whether the marker key was there; it is now. False: Redis is new, or has lost everything."""
+        return not await self._answer(self._client.set(self._marker, "1", nx=True))
+
+    async def ping(self) -> bool:
+        """Whether the server answers. Never raises."""
+        try:
+            return bool(await self._answer(self._client.ping()))
+        except PixelmillError:
+            return False
+
+    async def eviction_policy(self) -> str:
+        """The server's ``maxmemory-policy``; anything but ``noeviction`` may lose jobs when its memory is full."""
+        return str((await self._answer(self._client.info("memory"))).get("maxmemory_policy", "noeviction"))
+
+    async def ring(self, batch_ids: Iterable[str]) -> None:
+        """Tell every listener that these batches have news. Best effort: events are in SQL, this only hurries."""
+        ids = ",".join(batch_ids)
+        if not ids:
+            return
+        try:
+            await self._answer(self._client.publish(self._bell, ids))
+        except PixelmillError:
+            log.debug("doorbell.unheard")
+
+    async def bells(self) -> AsyncIterator[frozenset[str] | None]:
+        """Batch ids as they ring, those that ring together in one set. Never ends by itself.
+
+        None says "look yourself": after every (re)connection, for what rang before was not heard, and every 2 s
+        while the server is away.
+        """
+        while True:
+            # No silent reconnection by redis-py: a bell that rang meanwhile would be missed without a word.
+            client = connect(self.url, retries=0)
+            try:
+                async with client, client.pubsub() as sub:
+                    await sub.subscribe(self._bell)
+                    await _message(sub, 5.0)
+                    yield None
+                    while True:
+                        yield await _rung(sub)
+            except DOWN as error:
+                log.debug("doorbell.lost", error=str(error))
+            yield None
+            await asyncio.sleep(2.0)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _answer(self, call: Awaitable[T], many: int = 1) -> T:
+        """Wait for the server, but not for long: a request behind it must be answered."""
+        with _reported():
+            async with asyncio.timeout(_PATIENCE + many * _PATIENCE_EACH):
+                return await call
+
+
+async def _message(sub: PubSub, seconds: float) -> dict[str, Any]:
+    """The next message of any type; TimeoutError when none comes."""
+    message: dict[str, Any] | None = await sub.get_message(timeout=seconds)
+    if message is None:
+        raise TimeoutError("no message")
+    return message
+
+
+async def _rung(sub: PubSub) -> frozenset[str]:
+    """Wait for a bell, then gather what rang with it."""
+    ids: set[str] = set()
+    while not ids:
+        first = await sub.get_message(timeout=_QUIET)
+        if first is None:  # silence, or a connection that is dead without a sign: ask
+            await sub.ping()
+            first = await _message(sub, 5.0)
+        while first is not None:
+            if first["type"] == "message":
+                ids.update(str(first["data"]).split(","))
+            first = await sub.get_message(timeout=0.0)
+    return frozenset(ids)

@@ -1,0 +1,293 @@
+"""The worker's loop over BullMQ's scripts. Why our own: docs/decisions/0001-own-worker-loop.md.
+
+One task fetches while there is room, one task for each job runs the handler and takes the next job in the round trip
+that acknowledges the last, one renews locks, one looks for jobs whose worker is gone. A Redis that is away stops
+nothing: each waits and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+import structlog
+
+from pixelmill.queue.job import Done, Failed, Handler, Later, Outcome
+from pixelmill.queue.protocol import Ghost, Nothing, Protocol, Taken, connect
+from pixelmill.queue.queue import DOWN, Queue
+
+log = structlog.stdlib.get_logger(__name__)
+
+_MOST_STALLS = 1_000_000  # BullMQ fails a job that stalls more often; ours are judged in SQL
+_HAND_BACK = 2.0  # seconds to hand one job back in, or to acknowledge one at the end
+
+
+class Worker:
+    """Takes jobs of ``queue`` and hands up to ``concurrency`` at a time to ``handler``.
+
+    The handler must not block the event loop. Its exception counts as :class:`Failed`; its cancellation (by
+    :meth:`abandon`) hands the job back. A job is handed out at least once: again when this process, or its
+    connection, is gone for longer than ``lock_seconds``.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        handler: Handler,
+        *,
+        concurrency: int,
+        lock_seconds: float = 15.0,
+        scan_seconds: float = 5.0,
+        block_seconds: float = 5.0,
+    ) -> None:
+        self._queue = queue
+        self._handler = handler
+        self._concurrency = concurrency
+        self._lock_ms = round(lock_seconds * 1000)
+        self._scan_seconds = scan_seconds
+        self._block_seconds = block_seconds
+        self._client = connect(queue.url)
+        self._waiting = connect(queue.url, name=queue.worker_name)  # blocks, so it has a connection of its own
+        self._protocol = Protocol(self._client, queue.name)
+        self._active: dict[str, Taken] = {}
+        self._slots: set[asyncio.Task[None]] = set()
+        self._handling: set[asyncio.Task[Outcome]] = set()
+        self._room = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._abandoned = False
+        self._down = False
+        self._id = uuid4().hex
+        self._tokens = 0
+
+    @property
+    def active(self) -> int:
+        """How many jobs it has in hand."""
+        return len(self._slots)
+
+    def stop(self) -> None:
+        """Take no new job; :meth:`run` returns when those in hand are done."""
+        self._stopping.set()
+        self._room.set()
+
+    async def abandon(self) -> None:
+        """Cancel what is in hand and give it back to the queue, for another worker to take at once."""
+        self._abandoned = True
+        self.stop()
+        for handling in self._handling:
+            handling.cancel()
+        if self._slots:
+            await asyncio.wait(self._slots, timeout=2 * _HAND_BACK)
+
+    async def run(self) -> None:
+        """Work until :meth:`stop`. No error of Redis ends it."""
+        await self._warn_of_eviction()
+        helpers = [
+            asyncio.create_task(self._every(self._lock_ms / 3000, self._renew)),
+            asyncio.create_task(self._every(self._scan_seconds, self._rescue)),
+        ]
+        try:
+            await self._fetch()
+            while self._slots:
+                await asyncio.wait(self._slots)
+        finally:
+            for task in (*helpers, *self._slots):
+                task.cancel()
+            await asyncio.gather(*helpers, *self._slots, return_exceptions=True)
+            for client in (self._client, self._waiting):
+                with contextlib.suppress(*DOWN):
+                    await client.aclose()
+
+    # Fetching
+
+    async def _fetch(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            if len(self._slots) >= self._concurrency:
+                self._room.clear()
+                await self._room.wait()
+                continue
+            try:
+                found = await self._take()
+                if isinstance(found, Taken):
+                    self._start(found)
+                elif isinstance(found, Nothing):
+                    await self._wait(found)
+                failures = 0
+                self._is_up()
+            except DOWN as error:
+                self._is_down(error)
+                failures += 1
+                await self._sleep(_backoff(failures))
+            except Exception:
+                log.exception("queue.fetch-failed")
+                failures += 1
+                await self._sleep(_backoff(failures))
+
+    async def _take(self) -> Taken | Nothing | Ghost:
+        self._tokens += 1
+        found = await self._protocol.take(f"{self._id}:{self._tokens}", self._lock_ms)
+        return await self._bury(found) if isinstance(found, Ghost) else found
+
+    async def _bury(self, ghost: Ghost) -> Ghost:
+        """Forget an id whose job somebody deleted, or it would come back with every scan."""
+        pipe = self._client.pipeline(transaction=True)
+        pipe.lrem(self._protocol.keys["active"], 0, ghost.id)
+        pipe.delete(self._protocol.key(ghost.id), self._protocol.key(ghost.id) + ":lock")
+        await pipe.execute()
+        log.warning("queue.job-was-deleted", job=ghost.id)
+        return ghost
+
+    async def _wait(self, nothing: Nothing) -> None:
+        """Block on the marker that adding a job sets, until the next delayed job is due, or until :meth:`stop`."""
+        until = nothing.until / 1000 - time.time()
+        if nothing.limited:
+            await self._sleep(max(until, 0.001))
+            return
+        seconds = min(max(until, 0.001), self._block_seconds) if nothing.until else self._block_seconds
+        pop = asyncio.ensure_future(self._waiting.bzpopmin(self._protocol.keys["marker"], seconds))
+        stop = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({pop, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if pop.done():
+                pop.result()
+        finally:
+            stop.cancel()
+            if not pop.done():
+                pop.cancel()
+                await asyncio.gather(pop, return_exceptions=True)
+            if self._stopping.is_set():  # the marker may have been taken by us, who will not act on it
+                with contextlib.suppress(*DOWN):
+                    await self._protocol.wake()
+
+    async def _sleep(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+    # Working
+
+    def _start(self, taken: Taken) -> None:
+        self._active[taken.bull.id] = taken
+        slot = asyncio.create_task(self._work(taken))
+        self._slots.add(slot)
+        slot.add_done_callback(self._ended)
+
+    def _ended(self, slot: asyncio.Task[None]) -> None:
+        self._slots.discard(slot)
+        self._room.set()
+
+    async def _work(self, taken: Taken) -> None:
+        """Run the handler for a job, and then for each that comes with an acknowledgement."""
+        following: Taken | None = taken
+        while following is not None:
+            current, following = following, None
+            self._active[current.bull.id] = current
+            try:
+                outcome = await self._outcome(current)
+                following = await self._settle(current, outcome)
+            finally:
+                self._active.pop(current.bull.id, None)
+
+    async def _outcome(self, taken: Taken) -> Outcome:
+        # A task of its own, so that abandon() cancels the handler and never the acknowledgement after it.
+        handling = asyncio.ensure_future(self._handler(taken.job))
+        self._handling.add(handling)
+        try:
+            outcome = await handling
+            if isinstance(outcome, Done):
+                json.dumps(outcome.value, allow_nan=False)  # found out here, while it can still be told as a failure
+            return outcome
+        except asyncio.CancelledError:
+            if self._abandoned and handling.cancelled():
+                return Later(0)
+            raise
+        except Exception as error:
+            log.exception("queue.handler-failed", job=taken.job.id)
+            return Failed(f"{type(error).__name__}: {error}")
+        finally:
+            self._handling.discard(handling)
+
+    async def _settle(self, taken: Taken, outcome: Outcome) -> Taken | None:
+        """Tell the queue, however long it is away; what is next, if there is anything."""
+        failures = 0
+        hurry: float | None = None
+        while True:
+            if hurry is None and self._stopping.is_set():
+                hurry = time.monotonic() + _HAND_BACK
+            try:
+                async with asyncio.timeout(_HAND_BACK if hurry else None):
+                    found = await self._tell(taken, outcome, fetch=not hurry)
+                self._is_up()
+                if isinstance(found, Ghost):
+                    await self._bury(found)
+                return found if isinstance(found, Taken) else None
+            except TypeError as error:  # BullMQ's word for: not yours any more
+                log.info("queue.job-was-lost", job=taken.job.id, why=str(error))
+                return None
+            except DOWN as error:
+                self._is_down(error)
+                if hurry and time.monotonic() > hurry:
+                    return None  # its lock ends by itself, and another worker finds in SQL what was done
+                failures += 1
+                await asyncio.sleep(_backoff(failures))
+            except Exception as error:  # a flow's parent that may not complete, for one
+                log.exception("queue.not-acknowledged", job=taken.job.id)
+                if isinstance(outcome, Failed):
+                    return None
+                outcome = Failed(f"{type(error).__name__}: {error}")
+
+    async def _tell(self, taken: Taken, outcome: Outcome, fetch: bool) -> Taken | Nothing | Ghost | None:
+        match outcome:
+            case Done(value):
+                return await self._protocol.done(taken, value, self._lock_ms, fetch=fetch)
+            case Later(seconds):
+                return await self._protocol.later(taken, seconds, self._lock_ms, fetch=fetch)
+            case Failed(reason):
+                return await self._protocol.failed(taken, reason, self._lock_ms, fetch=fetch)
+
+    # Helpers
+
+    async def _renew(self) -> None:
+        if self._active:
+            for job_id in await self._protocol.extend(list(self._active.values()), self._lock_ms):
+                log.info("queue.lock-was-lost", job=job_id)
+
+    async def _rescue(self) -> None:
+        for job_id in await self._protocol.scan(_MOST_STALLS, round(self._scan_seconds * 1000)):
+            log.warning("queue.job-was-stalled", job=job_id)
+
+    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await act()
+            except DOWN as error:
+                self._is_down(error)
+            except Exception:
+                log.exception("queue.chore-failed")
+            await asyncio.sleep(seconds)
+
+    async def _warn_of_eviction(self) -> None:
+        with contextlib.suppress(Exception):
+            policy = await self._queue.eviction_policy()
+            if policy != "noeviction":
+                log.warning("queue.may-lose-jobs", maxmemory_policy=policy, advice="Set it to noeviction.")
+
+    def _is_down(self, error: BaseException) -> None:
+        if not self._down:
+            self._down = True
+            log.warning("queue.away", error=str(error) or type(error).__name__)
+
+    def _is_up(self) -> None:
+        if self._down:
+            self._down = False
+            log.info("queue.back")
+
+
+def _backoff(failures: int) -> float:
+    """0.1 s, doubling to 1 s, with jitter so that many workers do not come back in step."""
+    return min(1.0, 0.1 * 2.0 ** min(failures - 1, 10)) * random.uniform(0.5, 1.0)  # noqa: S311
