@@ -115,8 +115,17 @@ batches = Table(
     Column("seq", BigInteger, nullable=False, default=0),
     Column("created_at", Timestamp, nullable=False),
     Column("finished_at", Timestamp),
+    # Retention: set when the batch ends; bytes go first, then the rows.
+    Column("keep_originals", Float),
+    Column("keep_results", Float),
+    Column("originals_until", Timestamp),
+    Column("results_until", Timestamp),
+    Column("deleting", Boolean, nullable=False, server_default=false(), default=False),
     Index(None, "owner", "id"),
     Index(None, "status", "id"),
+    Index(None, "originals_until"),
+    Index(None, "results_until"),
+    Index(None, "deleting"),
 )
 
 images = Table(
@@ -128,6 +137,8 @@ images = Table(
     Column("position", Integer, nullable=False),
     Column("original_name", String(512), nullable=False),
     Column("key", String(512)),
+    # Where a worker is to fetch the original from, when it did not come with the request: {"url": …}.
+    Column("source", JSON),
     Column("state", String(16), nullable=False),
     Column("admitted", Boolean, nullable=False, server_default=false(), default=False),
     Column("priority", Integer, nullable=False, default=0),
@@ -211,4 +222,146 @@ events = Table(
     Column("variant", String(64)),
     Column("data", JSON, nullable=False, default=dict),
     UniqueConstraint("batch_id", "seq"),
+)
+
+#: API keys. ``hash`` is SHA-256 of the whole key, which is random enough that nothing slower is needed.
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    # Quotas of this key; what is not named here is as set for all: {"requestsPerMinute": …, "bytesPerDay": …}.
+    Column("limits", JSON, nullable=False, default=dict),
+    Column("created_at", Timestamp, nullable=False),
+    Column("expires_at", Timestamp),
+    Column("revoked_at", Timestamp),
+    Column("last_used_at", Timestamp),
+    UniqueConstraint("hash"),
+    Index(None, "owner"),
+)
+
+#: What was answered to an Idempotency-Key. While ``status`` is null the first request still runs, in ``process_id``.
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("process_id", Id, nullable=False),
+    Column("fingerprint", String(64)),
+    Column("status", Integer),
+    Column("headers", JSON),
+    Column("body", JSON),
+    Column("created_at", Timestamp, nullable=False),
+    Index(None, "created_at"),
+)
+
+#: Permissions to upload directly; each is good for ``count`` files until it expires.
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("max_bytes", BigInteger, nullable=False),
+    Column("types", JSON, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("expires_at", Timestamp, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Index(None, "expires_at"),
+)
+
+#: Files that arrive on their own (by ticket or tus) before a batch takes them.
+#: ``state``: open, finished, taken (by ``batch_id``) or deleting.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("ticket_id", Id),
+    Column("position", Integer, nullable=False, default=0),
+    Column("state", String(16), nullable=False),
+    Column("original_name", String(512), nullable=False),
+    Column("key", String(512), nullable=False),
+    Column("length", BigInteger),
+    Column("offset", BigInteger, nullable=False, default=0),
+    Column("sha256", String(64)),
+    Column("format", String(16)),
+    Column("metadata", JSON, nullable=False, default=dict),
+    Column("token", Id),
+    Column("process_id", Id),
+    Column("batch_id", Id),
+    Column("expires_at", Timestamp, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    UniqueConstraint("ticket_id", "position"),
+    Index(None, "expires_at"),
+    Index(None, "owner", "id"),
+)
+
+#: Webhook endpoints. ``secrets`` newest first; all of them sign, so that one can be changed without a gap.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("secrets", JSON, nullable=False),
+    Column("events", JSON, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("disabled_at", Timestamp),
+    Column("disabled_reason", Text),
+    Index(None, "owner"),
+)
+
+#: One message to one endpoint (or to a batch's own ``callback_url``). ``state``: due, sending, delivered or failed.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("webhook_id", Id, ForeignKey("webhooks.id", ondelete="CASCADE")),
+    Column("batch_id", Id, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("event", String(32), nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("due_at", Timestamp, nullable=False),
+    Column("process_id", Id),
+    # Each try: {"at", "status", "error", "seconds"}.
+    Column("log", JSON, nullable=False, default=list),
+    Column("created_at", Timestamp, nullable=False),
+    Column("delivered_at", Timestamp),
+    Index(None, "state", "due_at"),
+    Index(None, "webhook_id", "id"),
+    Index(None, "batch_id"),
+)
+
+#: Links that let anyone who has one see a batch until it expires. ``hash`` as for keys.
+shares = Table(
+    "shares",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("batch_id", Id, ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("expires_at", Timestamp, nullable=False),
+    UniqueConstraint("hash"),
+    Index(None, "batch_id"),
+)
+
+#: Who did what that changes things for others: a line for each act of an administrator.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Timestamp, nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("key_id", Id),
+    Column("action", String(64), nullable=False),
+    Column("target", String(255)),
+    Column("data", JSON, nullable=False, default=dict),
 )
