@@ -80,17 +80,15 @@ function Shown({ batch, connection }: { batch: Batch; connection: Connection }) 
           </Link>
         </div>
       </div>
-      <div className="mb-8 h-6">
-        {!over && (
-          <>
-            <Bar value={sums.variants ? (sums.made + sums.notMade) / sums.variants : 0} label="Variants made" />
-            <p className="mt-1 text-sm text-ink-faint" role="status">
-              {connection === "lost" ? "The connection broke. Trying again; nothing is lost." : ""}
-            </p>
-          </>
-        )}
-      </div>
-      <ol className="space-y-12" aria-label="Photos of this batch">
+      <Bar
+        value={over ? 1 : sums.variants ? (sums.made + sums.notMade) / sums.variants : 0}
+        label="Variants made"
+        look={over ? "done" : "going"}
+      />
+      <p className="mt-1 mb-4 min-h-6 text-sm text-ink-faint" role="status">
+        {connection === "lost" && "The connection broke. Trying again; nothing is lost."}
+      </p>
+      <ol className="space-y-10" aria-label="Photos of this batch">
         {batch.files.map((image, index) => (
           <ImageRow key={image.jobId} batchId={batch.batchId} image={image} index={index} />
         ))}
@@ -104,7 +102,7 @@ function headline(batch: Batch, sums: Totals): string {
     case "waiting":
       return `${count(batch.progress.total, "photo")} waiting for a worker.`;
     case "processing":
-      return `Making ${sums.made + sums.notMade} of ${count(sums.variants, "variant")}…`;
+      return `${sums.made} of ${count(sums.variants, "variant")} made…`;
     case "completed":
       return sums.variants === 1 ? "Your variant is ready." : `All ${sums.variants} variants are ready.`;
     case "completed-with-errors":

@@ -16,7 +16,7 @@ export const ImageRow = memo(function ImageRow({ batchId, image, index }: Props)
   const original = originalOf(batchId, index, image.originalName);
   const size = image.bytes ?? original?.size;
   return (
-    <li className="grid gap-x-8 gap-y-4 border-t border-line pt-5 [contain-intrinsic-size:auto_24rem] [content-visibility:auto] md:grid-cols-[13rem_minmax(0,1fr)]">
+    <li className="grid grid-cols-[minmax(0,1fr)] gap-x-8 gap-y-4 border-t border-line pt-5 [contain-intrinsic-size:auto_24rem] [content-visibility:auto] md:grid-cols-[13rem_minmax(0,1fr)]">
       <div className="flex gap-4 md:block">
         <div className="relative aspect-4/3 w-28 shrink-0 overflow-hidden rounded-lg bg-mat ring-1 ring-line md:w-full">
           <OriginalPicture image={image} picture={original?.picture ?? null} />

@@ -32,24 +32,13 @@ function tally(files: readonly ImageJob[]): Batch["progress"] {
 }
 
 function batchStatus(event: BatchEvent): Batch["status"] | undefined {
-  if (event.status) return event.status;
-  switch (event.event) {
-    case "batch.completed":
-      return "completed";
-    case "batch.completed-with-errors":
-      return "completed-with-errors";
-    case "batch.canceled":
-      return "canceled";
-    case "batch.reopened":
-      return "processing";
-    default:
-      return undefined;
-  }
+  if (event.event === "batch.reopened") return "processing";
+  return ends(event) ? (event.status ?? (event.event === "batch.canceled" ? "canceled" : "completed")) : undefined;
 }
 
-/** Does the log end with this event? */
+/** Does the log end with this event? How the batch ended is in its status. */
 export function ends(event: BatchEvent): boolean {
-  return /^batch\.(completed|completed-with-errors|failed|canceled|finished)$/.test(event.event);
+  return event.event === "batch.completed" || event.event === "batch.canceled";
 }
 
 const OVER: readonly State[] = ["completed", "failed", "canceled"];
@@ -66,14 +55,11 @@ function reduceImage(image: ImageJob, event: BatchEvent): ImageJob {
     return { ...image, state, variants: image.variants.with(index, next) };
   }
   if (subject !== "image") return image;
-  const facts = imageFacts(image, event);
   switch (verb) {
     case "started":
-    case "inspected":
-      return OVER.includes(image.state) ? { ...image, ...facts } : { ...image, ...facts, state: "active" };
+      return OVER.includes(image.state) ? image : { ...image, state: "active" };
     case "retrying":
     case "replayed":
-    case "queued":
       if (image.state === "completed") return image;
       return { ...image, state: "waiting", failedReason: null, errorCode: null };
     case "completed":
@@ -81,7 +67,6 @@ function reduceImage(image: ImageJob, event: BatchEvent): ImageJob {
     case "canceled":
       return {
         ...image,
-        ...facts,
         state: verb,
         failedReason: verb === "failed" ? (event.reason ?? image.failedReason ?? null) : null,
         errorCode: verb === "failed" ? (event.errorCode ?? image.errorCode ?? null) : null,
@@ -93,15 +78,6 @@ function reduceImage(image: ImageJob, event: BatchEvent): ImageJob {
     default:
       return image;
   }
-}
-
-function imageFacts(image: ImageJob, event: BatchEvent): Partial<ImageJob> {
-  const facts: Partial<ImageJob> = {};
-  if (event.width && !image.width) facts.width = event.width;
-  if (event.height && !image.height) facts.height = event.height;
-  if (event.format && !image.format) facts.format = event.format;
-  if (event.bytes && !image.bytes) facts.bytes = event.bytes;
-  return facts;
 }
 
 function reduceVariant(variant: Variant, verb: string, event: BatchEvent, before: number): Variant {

@@ -7,19 +7,6 @@ import { ends, isOver, reduce } from "./reduce";
 /** "live": events arrive; "lost": the connection broke and the browser tries again; "over": nothing more comes. */
 export type Connection = "live" | "lost" | "over";
 
-// An event stream hands named events only to listeners for that name.
-const NAMES = [
-  "message",
-  ...["accepted", "started", "progress", "completed", "completed-with-errors", "failed", "canceled", "finished", "reopened"].map(
-    (verb) => `batch.${verb}`,
-  ),
-  ...["accepted", "queued", "started", "inspected", "retrying", "replayed", "completed", "failed", "canceled"].map(
-    (verb) => `image.${verb}`,
-  ),
-  ...["started", "progress", "completed", "failed"].map((verb) => `variant.${verb}`),
-  "reset",
-];
-
 const key = (id: string) => ["batch", id] as const;
 
 /** A batch that keeps itself up to date: one read, then its event stream until the end, then one more read. */
@@ -45,7 +32,6 @@ export function useBatch(id: string) {
     };
     const refresh = () => void client.invalidateQueries({ queryKey: key(id) });
     const receive = (message: MessageEvent<string>) => {
-      if (message.type === "reset") return refresh();
       let event: BatchEvent;
       try {
         event = JSON.parse(message.data) as BatchEvent;
@@ -68,7 +54,7 @@ export function useBatch(id: string) {
       // CLOSED: the browser has given up, or the log ended before we looked. The record tells which.
       if (source.readyState === EventSource.CLOSED) setTimeout(refresh, 2000);
     };
-    for (const name of NAMES) source.addEventListener(name, receive as EventListener);
+    source.onmessage = receive;
     return () => {
       source.close();
       if (frame) cancelAnimationFrame(frame);

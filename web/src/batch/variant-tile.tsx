@@ -1,6 +1,6 @@
 import { memo } from "react";
 import type { ImageJob, Variant } from "../api/types";
-import { bytes, downloadName, formatName, saved } from "../lib/format";
+import { bytes, formatName, saved } from "../lib/format";
 import { CheckIcon, DownloadIcon, WarningIcon } from "../ui/icons";
 import { reasonOf } from "./reduce";
 
@@ -33,8 +33,8 @@ export const VariantTile = memo(function VariantTile({ variant, image }: { varia
         </div>
         {state === "completed" && url && (
           <a
-            href={url}
-            download={downloadName(image.originalName, name, variant.format ?? "jpeg")}
+            href={`${url}${url.includes("?") ? "&" : "?"}download=true`}
+            download
             aria-label={`Download ${name} of ${image.originalName}`}
             title="Download"
             className="-mt-1 grid size-10 shrink-0 place-items-center rounded-lg text-ink-soft transition-colors hover:bg-sunken hover:text-accent"
@@ -71,7 +71,7 @@ function Facts({ variant }: { variant: Variant }) {
   if (state === "completed") {
     return (
       <p className="figures text-sm leading-snug text-ink-faint">
-        <span className="font-semibold text-ink">{bytes(variant.bytes ?? 0)}</span>
+        <span className="font-semibold text-ink">{bytes(variant.bytes ?? 0)}</span> {format && formatName(format)}
         {savedPercent !== null && savedPercent !== undefined && (
           <span className={`block font-medium ${savedPercent > 0 ? "text-good" : "text-ink-soft"}`}>
             {savedPercent > 0 && <CheckIcon width={14} height={14} className="mr-1 inline-block align-[-0.15em]" />}
@@ -79,7 +79,7 @@ function Facts({ variant }: { variant: Variant }) {
           </span>
         )}
         <span className="block">
-          {width && height && `${width} × ${height}`} {format && formatName(format)}
+          {width && height && `${width} × ${height}`}
         </span>
       </p>
     );

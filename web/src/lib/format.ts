@@ -53,14 +53,6 @@ export function formatName(format: string): string {
   return FORMATS[format.toLowerCase()] ?? format.toUpperCase();
 }
 
-const ENDINGS: Record<string, string> = { jpeg: "jpg", tiff: "tif", heif: "heic" };
-
-/** The name a download gets: `photo.heic`, `square`, `jpeg` → `photo-square.jpg`. */
-export function downloadName(original: string, variant: string, format: string): string {
-  const stem = original.replace(/\.[^.]{1,5}$/, "") || "image";
-  return `${stem}-${variant}.${ENDINGS[format] ?? format}`;
-}
-
 /** What to show in place of a picture that the browser cannot draw: `HEIC`, `TXT`, `file`. */
 export function extension(name: string): string {
   return /\.([^.]{1,5})$/.exec(name)?.[1]?.toUpperCase() ?? "file";

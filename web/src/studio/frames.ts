@@ -8,6 +8,7 @@ export interface Frame {
   /** Does the picture fill the frame, cut at the edges? */
   cut: boolean;
   grey: boolean;
+  blurred: boolean;
   format: string | null;
 }
 
@@ -25,6 +26,7 @@ export function frameOf(variant: RecipeVariant): Frame {
     height,
     cut: width !== null && height !== null && (size?.op === "crop" || fit === "cover" || fit === "outside" || fit === "fill"),
     grey: steps.some((step) => step.op === "grayscale"),
+    blurred: steps.some((step) => step.op === "blur"),
     format: variant.output?.format ?? null,
   };
 }

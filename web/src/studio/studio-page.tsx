@@ -17,7 +17,7 @@ import { type Sending, useSend } from "./send";
 
 const PRESET_KEY = "pixelmill.preset";
 /** Shown while nobody has chosen: several variants tell more than one. */
-const FIRST_PRESET = "web";
+const FIRST_PRESET = "instagram";
 
 function useTitle(title: string): void {
   useEffect(() => {
@@ -105,22 +105,22 @@ export function StudioPage() {
           event.target.value = "";
         }}
       />
-      <div className="pt-6 pb-8 sm:pt-10">
-        <h1
-          ref={heading}
-          tabIndex={-1}
-          className="max-w-[18ch] text-[clamp(2rem,1.2rem+3.2vw,3.25rem)] leading-[1.06] font-semibold tracking-[-0.025em] outline-none"
-        >
-          One photo in, every size out.
-        </h1>
-        <p className="mt-3 max-w-[58ch] text-lg leading-relaxed text-ink-soft">
-          Add your photos, choose what to make, and watch each variant arrive, ready to download.
-        </p>
-      </div>
-      <div className="grid items-start gap-x-10 gap-y-8 lg:grid-cols-[minmax(0,1fr)_25rem]">
-        <section aria-label="Photos" className="min-w-0">
+      <div className="grid items-start gap-x-12 gap-y-8 pt-6 sm:pt-10 lg:grid-cols-[minmax(0,1fr)_25rem] lg:grid-rows-[auto_1fr]">
+        <div>
+          <h1
+            ref={heading}
+            tabIndex={-1}
+            className="text-[clamp(2rem,1.2rem+2.9vw,3.1rem)] leading-[1.06] font-semibold tracking-[-0.025em] outline-none"
+          >
+            One photo in, every size out.
+          </h1>
+          <p className="mt-3 max-w-[58ch] text-lg leading-relaxed text-ink-soft">
+            Add your photos, choose what to make, and watch each variant arrive, ready to download.
+          </p>
+        </div>
+        <section aria-label="Photos" className="min-w-0 lg:col-start-1">
           {items.length === 0 ? (
-            <EmptyTable limits={limits} over={over} onBrowse={browse} />
+            <EmptyTable limits={limits} over={over} onBrowse={browse} onFiles={take} />
           ) : (
             <>
               <div
@@ -134,7 +134,7 @@ export function StudioPage() {
             </>
           )}
         </section>
-        <section aria-label="What to make" className="lg:sticky lg:top-6">
+        <section aria-label="What to make" className="lg:sticky lg:top-6 lg:col-start-2 lg:row-span-2 lg:row-start-1">
           {offer.error ? (
             <Notice>
               {offer.error.message}{" "}
@@ -143,13 +143,13 @@ export function StudioPage() {
               </button>
             </Notice>
           ) : (
-            <div className="min-h-96">
+            <div className="min-h-[36rem]">
               {presets.length > 0 && (
                 <Presets
                   presets={presets}
-                  chosen={chosen?.name}
+                  chosen={chosen}
                   onChoose={choose}
-                  picture={items.find((item) => item.picture)?.picture ?? null}
+                  picture={items.find((item) => item.picture)?.picture ?? "/samples/field-small.jpg"}
                 />
               )}
             </div>

@@ -2,7 +2,7 @@
 export function Mark({ turning = false, className = "" }: { turning?: boolean; className?: string }) {
   return (
     <svg viewBox="0 0 32 32" aria-hidden="true" className={`${className} ${turning ? "motion-safe:animate-turn" : ""}`}>
-      <g className="fill-accent">
+      <g className="fill-mark">
         <rect x="2" y="2" width="17" height="10" rx="2.5" />
         <rect x="20" y="2" width="10" height="17" rx="2.5" />
         <rect x="13" y="20" width="17" height="10" rx="2.5" />
