@@ -40,9 +40,13 @@ CODES: Mapping[str, Code] = _codes(
     Code("too-large", "File too large", 413, "Send a smaller file, or raise PIXELMILL_MAX_FILE_BYTES."),
     Code("too-many-pixels", "Too many pixels", 422, "Scale the image down first, or raise PIXELMILL_MAX_PIXELS."),
     Code("animation-too-long", "Animation too long", 422, "Shorten the animation, or raise PIXELMILL_MAX_FRAMES."),
+    Code("too-many-scans", "Too many scans", 422, "Save the JPEG again; a real one has at most a dozen scans."),
     Code("poison-image", "Image crashes its decoder", 422, "Decoding it ended the decoder process twice; inspect it."),
     # What is wrong with what was asked for
     Code("bad-recipe", "Bad recipe", 422, "Mend the field that `pointer` names."),
+    Code("too-many-variants", "Too many variants", 422, "Ask for fewer variants, or raise PIXELMILL_MAX_VARIANTS."),
+    Code("output-too-large", "Output too large", 422, "Ask for fewer pixels, or raise PIXELMILL_MAX_OUTPUT_PIXELS."),
+    Code("enlarged-too-much", "Enlarged too much", 422, "Enlarge less, or raise PIXELMILL_MAX_ENLARGEMENT."),
     Code("unknown-preset", "Unknown preset", 422, "Choose one of the names that GET /presets lists."),
     Code("bad-request", "Bad request", 400, "Mend what `detail` names and send the request again."),
     Code(

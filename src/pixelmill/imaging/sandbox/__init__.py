@@ -1,0 +1,1 @@
+"""Where pixels are decoded: processes that may do nothing else. ``pool`` is the parent's side, ``child`` the other."""

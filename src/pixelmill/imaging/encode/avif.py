@@ -1,0 +1,27 @@
+"""AVIF by libheif and aom. Effort 4, libvips' default, costs five times effort 3 for 3 per cent of the bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pixelmill.imaging.encode._format import Encoding, Format, scale
+
+if TYPE_CHECKING:
+    import pyvips
+
+
+def encode(image: pyvips.Image, encoding: Encoding) -> bytes:
+    output = encoding.output
+    data: bytes = image.heifsave_buffer(
+        compression="av1",
+        Q=round(encoding.quality or 50),
+        lossless=encoding.quality is None,
+        effort=scale(output.effort, 2, 9),
+        subsample_mode="off" if output.subsampling == "4:4:4" or encoding.quality is None else "on",
+        bitdepth=8,
+        keep=encoding.keep,
+    )
+    return data
+
+
+FORMAT = Format("avif", "avif", "image/avif", encode, quality=55, lossless=True, longest=16_384)

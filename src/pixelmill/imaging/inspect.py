@@ -1,0 +1,152 @@
+"""The header: what an image is and how large, read and judged before a pixel is decoded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pyvips
+
+from pixelmill.errors import PixelmillError
+from pixelmill.imaging import vips
+from pixelmill.imaging.results import Limits
+from pixelmill.imaging.sniff import HEAD, sniff
+from pixelmill.recipes.step import Size
+
+Buffer = Any
+"""Bytes, or a mapped file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """``size`` is upright; ``stored`` as the file has it, before its EXIF orientation is applied."""
+
+    format: str
+    size: Size
+    stored: Size
+    frames: int
+    bytes: int
+    orientation: int
+    alpha: bool
+    bands: int
+    interpretation: str
+    profile: bool
+    progressive: bool
+    fields: dict[str, Any]
+
+
+def inspect(data: Buffer, limits: Limits) -> Header:
+    """Read the header of the image in ``data`` and hold it against ``limits``.
+
+    Raises :class:`PixelmillError`: ``empty-file``, ``too-large``, ``unsupported-format``, ``corrupt-image``,
+    ``too-many-pixels``, ``animation-too-long``, ``too-many-scans``.
+    """
+    if len(data) == 0:
+        raise PixelmillError("empty-file")
+    if len(data) > limits.max_bytes:
+        raise PixelmillError("too-large", f"The file has {len(data):,} bytes; at most {limits.max_bytes:,} are taken.")
+    format = sniff(bytes(data[:HEAD]))
+    if format is None:
+        raise PixelmillError("unsupported-format")
+    header = _read(data, format)
+    check(header, data, limits)
+    return header
+
+
+def _read(data: Buffer, format: str) -> Header:
+    with reading():
+        image = pyvips.Image.new_from_source(pyvips.Source.new_from_memory(data), "", access="sequential")
+    loader = str(image.get("vips-loader"))
+    if not loader.startswith(_LOADER[format]):
+        raise PixelmillError("unsupported-format", f"The file looks like {format} but is read as {loader}.")
+    fields = image.get_fields()
+    frames = number(image, "n-pages") if "n-pages" in fields else 1
+    orientation = number(image, "orientation") if "orientation" in fields else 1
+    orientation = orientation if 1 <= orientation <= 8 else 1
+    stored = Size(image.width, image.height)
+    return Header(
+        format=format,
+        size=Size(stored.height, stored.width) if orientation >= 5 else stored,
+        stored=stored,
+        frames=frames if format in ("gif", "webp") else 1,
+        bytes=len(data),
+        orientation=orientation,
+        alpha=bool(image.hasalpha()),
+        bands=image.bands,
+        interpretation=str(image.interpretation),
+        profile="icc-profile-data" in fields,
+        progressive="interlaced" in fields and format == "jpeg",
+        fields={},
+    )
+
+
+def number(image: pyvips.Image, field: str) -> int:
+    """A field that is a whole number."""
+    value = image.get(field)
+    assert isinstance(value, int)
+    return value
+
+
+_LOADER = {
+    "jpeg": "jpegload",
+    "png": "pngload",
+    "webp": "webpload",
+    "gif": "gifload",
+    "avif": "heifload",
+    "tiff": "tiffload",
+    "svg": "svgload",
+}
+
+
+def check(header: Header, data: Buffer, limits: Limits) -> None:
+    """Hold a header against the limits. Raises :class:`PixelmillError` as :func:`inspect` does."""
+    width, height = header.stored
+    if width > limits.max_dimension or height > limits.max_dimension:
+        raise PixelmillError(
+            "too-many-pixels",
+            f"The image is {width} by {height} pixels; neither side may be longer than {limits.max_dimension}.",
+        )
+    if header.frames > limits.max_frames:
+        raise PixelmillError(
+            "animation-too-long", f"The animation has {header.frames} frames; at most {limits.max_frames} are taken."
+        )
+    pixels = width * height * header.frames
+    if pixels > limits.max_pixels:
+        frames = f" in {header.frames} frames" if header.frames > 1 else ""
+        raise PixelmillError(
+            "too-many-pixels",
+            f"The image has {pixels:,} pixels{frames}; at most {limits.max_pixels:,} are taken.",
+        )
+    if header.bands > 5:
+        raise PixelmillError("unsupported-format", f"The image has {header.bands} channels; at most 5 are taken.")
+    if header.progressive:
+        scans = count_scans(data, limits.max_scans)
+        if scans > limits.max_scans:
+            raise PixelmillError(
+                "too-many-scans", f"The progressive JPEG has more than {limits.max_scans} scans, which is an attack."
+            )
+
+
+def count_scans(data: Buffer, most: int) -> int:
+    """Start-of-scan markers of a JPEG, up to one more than ``most``. Entropy-coded data cannot hold one."""
+    count = 0
+    for count, _ in enumerate(re.finditer(rb"\xff\xda", data), 1):
+        if count > most:
+            break
+    return count
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """libvips' errors while it reads the input, with our codes."""
+    try:
+        yield
+    except pyvips.Error as error:
+        if vips.is_memory(error):
+            raise PixelmillError("out-of-memory") from error
+        raise PixelmillError("corrupt-image", f"The image cannot be read: {vips.reason(error)}.") from error
+    except MemoryError as error:
+        raise PixelmillError("out-of-memory") from error

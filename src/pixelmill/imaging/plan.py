@@ -1,0 +1,71 @@
+"""Arithmetic before pixels: how large a decode all variants together need, and whether they may be made at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+from pixelmill.errors import PixelmillError
+from pixelmill.imaging.results import Limits
+from pixelmill.recipes import Variant
+from pixelmill.recipes.step import Size, Step
+
+
+def need(steps: Sequence[Step], source: Size) -> Size:
+    """The smallest size of the whole source from which these steps lose nothing."""
+    size: Size | None = source
+    for step in steps:
+        if size is None:
+            return source
+        target = step.scales_to(size)
+        if target is not None:
+            if size == source:
+                return Size(min(target.width, source.width), min(target.height, source.height))
+            factor = max(target.width / size.width, target.height / size.height)
+            return source if factor >= 1 else scaled(source, factor)
+        size = step.after(size)
+    return source
+
+
+def scaled(size: Size, factor: float) -> Size:
+    """``size`` times ``factor``, rounded up."""
+    return Size(max(1, ceil(size.width * factor - 1e-6)), max(1, ceil(size.height * factor - 1e-6)))
+
+
+def together(needs: Sequence[Size], source: Size) -> Size:
+    """One decode that serves all: the need that covers the others, so that its variant is not scaled again."""
+    for one in needs:
+        if all(one.width >= other.width and one.height >= other.height for other in needs):
+            return one
+    factor = max(max(one.width / source.width, one.height / source.height) for one in needs)
+    return source if factor >= 1 else scaled(source, factor)
+
+
+def check(variant: Variant, source: Size, frames: int, limits: Limits) -> None:
+    """Hold what is asked for against the limits, step by step, before work begins.
+
+    Raises :class:`PixelmillError` ``output-too-large`` or ``enlarged-too-much``.
+    """
+    size: Size | None = source
+    for index, step in enumerate(variant.steps):
+        if size is None:
+            return
+        pointer = {"variant": variant.name, "step": index}
+        target = step.scales_to(size)
+        if target is not None:
+            factor = max(target.width / size.width, target.height / size.height)
+            if factor > limits.max_enlargement:
+                raise PixelmillError(
+                    "enlarged-too-much",
+                    f"Step {index} ({step.op}) enlarges {factor:.1f} times; {limits.max_enlargement:g} is the most.",
+                    pointer,
+                )
+        size = step.after(size)
+        for reached in (target, size):
+            if reached and reached.width * reached.height * frames > limits.max_output_pixels:
+                raise PixelmillError(
+                    "output-too-large",
+                    f"Step {index} ({step.op}) makes {reached.width} by {reached.height} pixels"
+                    f"{f' in {frames} frames' if frames > 1 else ''}; at most {limits.max_output_pixels:,} are made.",
+                    pointer,
+                )

@@ -1,0 +1,47 @@
+"""libvips, set up once for a process that decodes what strangers send.
+
+Only here is it told what it may load. ``operation_block_set`` takes misspelt names in silence, so a test opens a
+real file of every format and tries the forbidden ones.
+"""
+
+from __future__ import annotations
+
+import pyvips
+
+LOADERS = {
+    "VipsForeignLoadJpeg": "jpeg",
+    "VipsForeignLoadPng": "png",
+    "VipsForeignLoadWebp": "webp",
+    "VipsForeignLoadNsgif": "gif",
+    "VipsForeignLoadHeif": "avif",
+    "VipsForeignLoadTiff": "tiff",
+    "VipsForeignLoadSvg": "svg",
+}
+
+NO_MEMORY = ("out of memory", "insufficient memory", "unable to allocate", "cannot allocate memory")
+
+
+def setup() -> None:
+    """Loaders on the list only; no cache of operations, since no image comes twice."""
+    pyvips.cache_set_max(0)
+    pyvips.cache_set_max_mem(0)
+    pyvips.cache_set_max_files(0)
+    pyvips.block_untrusted_set(True)
+    pyvips.operation_block_set("VipsForeignLoad", True)
+    for loader in LOADERS:
+        pyvips.operation_block_set(loader, False)
+
+
+def is_memory(error: Exception) -> bool:
+    """Whether libvips failed for want of memory, which says nothing about the image."""
+    return isinstance(error, MemoryError) or any(text in str(error).lower() for text in NO_MEMORY)
+
+
+def reason(error: Exception) -> str:
+    """The last line of libvips' message, which is the nearest to the cause, without paths."""
+    text = getattr(error, "detail", None) or str(error)
+    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else type(error).__name__
+
+
+setup()
