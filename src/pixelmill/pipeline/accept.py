@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import structlog
 
 from pixelmill.errors import CODES, PixelmillError
 from pixelmill.imaging.sniff import sniff
@@ -24,7 +25,7 @@ from pixelmill.records import Database, intents
 from pixelmill.settings import Settings
 from pixelmill.storage import Storage, Writer, keys
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 #: Bytes looked at to tell the format.
 HEAD = 4096

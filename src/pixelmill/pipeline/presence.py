@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import structlog
 import uuid_utils
 
 import pixelmill
@@ -22,7 +22,7 @@ from pixelmill.errors import PixelmillError
 from pixelmill.records import Database, processes, work
 from pixelmill.settings import Settings
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 #: Times an image may lose its worker before it is a dead letter: more than the decoders it may kill, since a worker
 #: that dies takes every image with it that it holds, guilty or not.

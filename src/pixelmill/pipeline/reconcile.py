@@ -6,8 +6,9 @@ One leader at a time does it, every few seconds, in bounded pages. Everything he
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import UTC, datetime, timedelta
+
+import structlog
 
 from pixelmill.errors import PixelmillError
 from pixelmill.pipeline.presence import Presence, bury
@@ -18,7 +19,7 @@ from pixelmill.records.waiting import Waiting
 from pixelmill.settings import Settings
 from pixelmill.storage import Storage, keys
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 ROLE = "reconciler"
 PAGE = 500

@@ -7,12 +7,13 @@ recorded, under a prefix of this try's own. Whatever goes wrong ends in the reco
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+
+import structlog
 
 from pixelmill.errors import PixelmillError
 from pixelmill.imaging import DecoderDied, Decoders, Inspected, Made, NotMade
@@ -24,7 +25,7 @@ from pixelmill.records.work import Claim, Failure, Fenced, LostVariant, MadeVari
 from pixelmill.settings import Settings
 from pixelmill.storage import Storage, keys
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 #: Decoders that one image may kill before it is poison (DESIGN: counted by signal deaths while decoding this image).
 POISON = 2
