@@ -24,10 +24,13 @@ run: $(RUN) $(PAGES)  ## set up what is missing, then serve on http://127.0.0.1:
 	@exec $(BIN)/pixelmill serve
 
 dev: $(DEV)  ## set up .venv with everything a developer needs
+	@:
 
 tools: $(TOOLS)  ## get the test servers and the browser that come from Debian's packages
+	@:
 
 pages: $(PAGES)  ## build the pages (web/) into the package
+	@:
 
 test: $(DEV) $(TOOLS) $(PAGES)  ## run every test, servers and browser included (ARGS="-k word" to choose)
 	@$(BIN)/pytest -n 2 $(ARGS)

@@ -11,5 +11,9 @@ if ! node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null ||
 fi
 echo "Building the pages with Node $(node --version)"
 cd web
-npm ci --no-audit --no-fund --loglevel=error
+stamp=node_modules/.installed
+if [ ! -e "$stamp" ] || [ package.json -nt "$stamp" ] || [ package-lock.json -nt "$stamp" ]; then
+    npm ci --no-audit --no-fund --loglevel=error
+    touch "$stamp"
+fi
 npm run --silent build
