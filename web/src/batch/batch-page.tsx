@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "react";
+import { lazy, Suspense, useEffect, useRef } from "react";
 import { Link } from "wouter";
 import { ApiError } from "../api/client";
 import type { Batch } from "../api/types";
@@ -6,10 +6,14 @@ import { bytes, count } from "../lib/format";
 import { Bar } from "../ui/bar";
 import { LinkButton } from "../ui/button";
 import { DownloadIcon, PlusIcon } from "../ui/icons";
+import { setHash, useHash } from "../lib/hash";
 import { useSay, useWorking } from "../ui/status";
 import { ImageRow } from "./image-row";
+import { hashOf } from "./variant-tile";
 import { isOver, type Totals, totals } from "./reduce";
 import { type Connection, useBatch } from "./use-batch";
+
+const Viewer = lazy(() => import("./viewer").then((module) => ({ default: module.Viewer })));
 
 export function BatchPage({ id }: { id: string }) {
   const { data: batch, error, connection } = useBatch(id);
@@ -93,7 +97,29 @@ function Shown({ batch, connection }: { batch: Batch; connection: Connection }) 
           <ImageRow key={image.jobId} batchId={batch.batchId} image={image} index={index} />
         ))}
       </ol>
+      <Opened batch={batch} />
     </>
+  );
+}
+
+/** The variant that the address names after its #, large. Going back closes it. */
+function Opened({ batch }: { batch: Batch }) {
+  const [jobId, name] = useHash().split("/").map(decodeURIComponent);
+  const index = batch.files.findIndex((file) => file.jobId === jobId);
+  const image = batch.files[index];
+  const variant = image?.variants.find((one) => one.name === name && one.state === "completed");
+  if (!image || !variant) return null;
+  return (
+    <Suspense>
+      <Viewer
+        batchId={batch.batchId}
+        image={image}
+        index={index}
+        variant={variant}
+        onChange={(next) => setHash(hashOf(image, next), true)}
+        onClose={() => setHash("", true)}
+      />
+    </Suspense>
   );
 }
 

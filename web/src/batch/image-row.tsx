@@ -1,6 +1,6 @@
 import { memo } from "react";
 import type { ImageJob } from "../api/types";
-import { bytes, extension, formatName } from "../lib/format";
+import { bytes, codeName, extension, formatName } from "../lib/format";
 import { WarningIcon } from "../ui/icons";
 import { originalOf } from "./originals";
 import { VariantTile } from "./variant-tile";
@@ -38,7 +38,10 @@ export const ImageRow = memo(function ImageRow({ batchId, image, index }: Props)
         {image.state === "failed" && (
           <p className="mb-4 flex gap-2.5 rounded-lg bg-bad-wash px-4 py-3 leading-snug text-bad">
             <WarningIcon className="mt-0.5 shrink-0" />
-            <span>{image.failedReason ?? "It could not be made."}</span>
+            <span>
+              {image.errorCode && <strong className="font-semibold">{codeName(image.errorCode)}. </strong>}
+              {image.failedReason ?? "It could not be made."}
+            </span>
           </p>
         )}
         {(image.state !== "failed" || image.variants.some((variant) => variant.state === "completed")) && (

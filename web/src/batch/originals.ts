@@ -3,7 +3,9 @@
 interface Original {
   name: string;
   size: number;
+  /** A small copy, or null when the browser cannot draw it. */
   picture: string | null;
+  file: File;
 }
 
 const batches = new Map<string, Original[]>();
@@ -14,7 +16,7 @@ export function rememberOriginals(
 ): void {
   batches.set(
     batchId,
-    items.map(({ file, picture }) => ({ name: file.name, size: file.size, picture: picture ?? null })),
+    items.map(({ file, picture }) => ({ name: file.name, size: file.size, picture: picture ?? null, file })),
   );
 }
 

@@ -1,8 +1,15 @@
 import { memo } from "react";
 import type { ImageJob, Variant } from "../api/types";
 import { bytes, formatName, saved } from "../lib/format";
+import { setHash } from "../lib/hash";
 import { CheckIcon, DownloadIcon, WarningIcon } from "../ui/icons";
 import { reasonOf } from "./reduce";
+import { downloadAddress } from "./snippets";
+
+/** Names a variant in the address of its batch's page. */
+export function hashOf(image: ImageJob, variant: Variant): string {
+  return `${encodeURIComponent(image.jobId)}/${encodeURIComponent(variant.name)}`;
+}
 
 /** One variant: an empty mat at first, then the picture with what it weighs. The tile never changes its size. */
 export const VariantTile = memo(function VariantTile({ variant, image }: { variant: Variant; image: ImageJob }) {
@@ -11,7 +18,15 @@ export const VariantTile = memo(function VariantTile({ variant, image }: { varia
     <li className="min-w-0" data-variant={name} data-state={state}>
       <div className="relative aspect-square overflow-hidden rounded-lg bg-mat">
         {state === "completed" && url ? (
-          <a href={url} target="_blank" rel="noreferrer" className="absolute inset-0 rounded-lg" aria-label={`Open ${name} of ${image.originalName}`}>
+          <a
+            href={`#${hashOf(image, variant)}`}
+            onClick={(event) => {
+              event.preventDefault();
+              setHash(hashOf(image, variant));
+            }}
+            className="absolute inset-0 cursor-zoom-in rounded-lg"
+            aria-label={`Look at ${name} of ${image.originalName}`}
+          >
             <img
               src={url}
               alt=""
@@ -33,7 +48,7 @@ export const VariantTile = memo(function VariantTile({ variant, image }: { varia
         </div>
         {state === "completed" && url && (
           <a
-            href={`${url}${url.includes("?") ? "&" : "?"}download=true`}
+            href={downloadAddress(url)}
             download
             aria-label={`Download ${name} of ${image.originalName}`}
             title="Download"

@@ -57,3 +57,9 @@ export function formatName(format: string): string {
 export function extension(name: string): string {
   return /\.([^.]{1,5})$/.exec(name)?.[1]?.toUpperCase() ?? "file";
 }
+
+/** A stable code as words: `unsupported-format` → `Unsupported format`. */
+export function codeName(code: string): string {
+  const words = code.replaceAll("-", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

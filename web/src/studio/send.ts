@@ -33,7 +33,10 @@ export function useSend(onAccepted: (accepted: Accepted) => void) {
         onAccepted(accepted);
       } catch (error) {
         if (error instanceof DOMException && error.name === "AbortError") return setSending({ state: "idle" });
-        if (error instanceof ApiError && error.problem.files) refuse(reasonsFor(items, error.problem.files));
+        if (error instanceof ApiError && error.problem.files) {
+          refuse(reasonsFor(items, error.problem.files));
+          return setSending({ state: "error", message: "None of these photos could be taken. Beside each stands why." });
+        }
         setSending({ state: "error", message: error instanceof Error ? error.message : String(error) });
       }
     },

@@ -47,3 +47,9 @@ export const PhotoIcon = icon(
     <circle cx="12.8" cy="7.6" r="1.1" />
   </>,
 );
+export const CopyIcon = icon(
+  <>
+    <rect x="7" y="7" width="9.5" height="9.5" rx="1.6" />
+    <path d="M13 4.2a1.2 1.2 0 0 0-1.2-1.2H4.7A1.7 1.7 0 0 0 3 4.7v7.1A1.2 1.2 0 0 0 4.2 13" />
+  </>,
+);
