@@ -15,7 +15,7 @@ DIST := src/pixelmill/web/dist/.stamp
 PAGES := $(and $(wildcard web/package.json),$(DIST))
 PAGE_SOURCES := $(and $(PAGES),$(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/coverage/*'))
 
-.PHONY: help run dev tools pages test lint types layers format lock lock-check check hooks clean
+.PHONY: help run dev tools pages test test-pages bench lint types layers format lock lock-check check hooks clean
 
 help:  ## list every chore
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -32,8 +32,14 @@ tools: $(TOOLS)  ## get the test servers and the browser that come from Debian's
 pages: $(PAGES)  ## build the pages (web/) into the package
 	@:
 
-test: $(DEV) $(TOOLS) $(PAGES)  ## run every test, servers and browser included (ARGS="-k word" to choose)
+test: $(DEV) $(TOOLS) $(PAGES) $(if $(ARGS),,$(and $(PAGES),test-pages))  ## run every test, servers and browser included (ARGS="-k word" to choose)
 	@$(BIN)/pytest -n 2 $(ARGS)
+
+test-pages: $(PAGES)  ## run the unit tests of the pages
+	@sh scripts/npm.sh test
+
+bench: $(DEV) $(PAGES)  ## measure; each bench/*/run.py, or ARGS="e2e imaging" to choose
+	@for name in $(or $(ARGS),$(notdir $(patsubst %/run.py,%,$(wildcard bench/*/run.py)))); do $(BIN)/python bench/$$name/run.py || exit 1; done
 
 lint: $(DEV)  ## look for faults without running the code
 	@$(BIN)/python scripts/lint.py
@@ -71,4 +77,4 @@ $(TOOLS): scripts/debian.py
 	@$$(sh scripts/python.sh) scripts/debian.py && touch $@
 
 $(DIST): $(PAGE_SOURCES) | $(RUN)
-	@sh scripts/pages.sh && touch $@
+	@sh scripts/npm.sh run build && touch $@
