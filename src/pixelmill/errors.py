@@ -49,11 +49,9 @@ CODES: Mapping[str, Code] = _codes(
     Code("enlarged-too-much", "Enlarged too much", 422, "Enlarge less, or raise PIXELMILL_MAX_ENLARGEMENT."),
     Code("unknown-preset", "Unknown preset", 422, "Choose one of the names that GET /presets lists."),
     Code("bad-request", "Bad request", 400, "Mend what `detail` names and send the request again."),
-    Code(
-        "unsupported-media-type", "Unsupported media type", 415, "Send multipart/form-data with files in `images`."
-    ),
+    Code("unsupported-media-type", "Unsupported media type", 415, "Send multipart/form-data with files in `images`."),
     Code("slow-request", "Request too slow", 408, "No byte of the body came for too long; send it again."),
-    Code("range-not-satisfiable", "Range not satisfiable", 416, "Ask for bytes that exist; Content-Range has the size."),
+    Code("range-not-satisfiable", "Range not satisfiable", 416, "Ask for bytes that exist; `size` is how many."),
     Code("no-files", "No files", 400, "Send at least one file in the multipart field `images`."),
     Code("too-many-files", "Too many files", 413, "Send fewer files in one request, or raise PIXELMILL_MAX_FILES."),
     Code("too-large-request", "Request too large", 413, "Send fewer or smaller files in one request."),
@@ -62,6 +60,8 @@ CODES: Mapping[str, Code] = _codes(
     Code("not-ready", "Not ready", 409, "Wait until it is completed, then ask again."),
     Code("method-not-allowed", "Method not allowed", 405, "See /docs for what this address takes."),
     Code("conflict", "Conflict", 409, "The state it is in does not allow this; fetch it and decide again."),
+    Code("address-refused", "Address refused", 422, "Give a public http or https address, or allow its host by name."),
+    Code("source-refused", "Source refused", 422, "The address does not give the image out; open it yourself first."),
     # What went wrong on our side: worth another try
     Code(
         "timeout",
@@ -75,6 +75,7 @@ CODES: Mapping[str, Code] = _codes(
     ),
     Code("decoder-died", "Decoder died", 500, "The decoder process ended; the image is tried again.", False),
     Code("storage-unavailable", "Storage unavailable", 503, "Storage did not answer; try again later.", False),
+    Code("source-unavailable", "Source unavailable", 502, "The address did not answer as it should; try again.", False),
     Code("unavailable", "Unavailable", 503, "A part of the service is not up; try again in a moment.", False),
     Code("internal-error", "Internal error", 500, "This is a fault of the service; its log has the details.", False),
 )
