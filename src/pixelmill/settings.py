@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
-from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MEGABYTE = 1024 * 1024
 
@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     max_variants: PositiveInt = Field(50, description="Most variants of one recipe.")
     max_output_pixels: PositiveInt = Field(50_000_000, description="Most pixels of one variant.")
     max_enlargement: PositiveFloat = Field(8.0, description="Largest factor by which a side may be enlarged.")
+    upload_idle_seconds: PositiveFloat = Field(30.0, description="A request that sends nothing for so long is ended.")
 
     # How it is worked on
     workers: PositiveInt = Field(
@@ -82,8 +83,24 @@ class Settings(BaseSettings):
     )
 
     # Who may
+    allow_open: bool = Field(
+        False,
+        validation_alias=_alias("OPEN"),
+        description="Serve an address that others reach although there are no keys.",
+    )
+    allow_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts that may be fetched from and called although they are not public: `name`, `name:port`, "
+        "`*.domain`; commas between them.",
+    )
     presets_dir: Path | None = Field(None, description="Folder with presets of your own, one TOML file each.")
     log_level: str = Field("info", description="debug, info, warning or error.")
+
+    @field_validator("allow_hosts", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        """Words with commas or spaces between them."""
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
     @cached_property
     def redis(self) -> str | None:
