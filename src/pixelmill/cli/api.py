@@ -1,0 +1,87 @@
+"""`pixelmill api`: one API process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+import typer
+
+from pixelmill.cli.common import BACKLOG, address, check_exposure, listen, load_settings
+from pixelmill.settings import Settings
+
+_HEADER_SECONDS = 15  # a client that has not sent its headers by then is not going to
+
+
+def api(migrate: bool = typer.Option(False, "--migrate", help="Bring the database up to date first.")) -> None:
+    """Run the HTTP API and the pages. Needs a queue: `serve` brings its own."""
+    import uvloop
+
+    from pixelmill import logs
+
+    settings = load_settings()
+    check_exposure(settings)
+    logs.configure(settings.log_level)
+    with listen(settings.host, settings.port) as sock:
+        uvloop.run(_run(settings, sock, migrate))
+
+
+async def _run(settings: Settings, sock: socket.socket, migrate: bool) -> None:
+    import structlog
+
+    from pixelmill import app
+    from pixelmill.api import end_streams
+
+    log = structlog.stdlib.get_logger(__name__)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if migrate:
+        await app.migrate(settings)
+    application = app.api(settings)
+    server = _server(application, sock)
+    serving = asyncio.create_task(server.serve())
+    stopping = asyncio.create_task(stop.wait())
+    log.info("api.listening", address=address(sock))
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        end_streams(application)  # the server waits for open responses, and a stream has no end of its own
+        server.stop()
+        await asyncio.wait({serving}, timeout=settings.grace_seconds + 1)
+    stopping.cancel()
+    if not serving.done():
+        log.warning("api.cut-off", why="requests were not finished within the grace period")
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(1)  # the server's own threads cannot be asked to end
+    await serving
+    if not stop.is_set():
+        raise SystemExit(1)
+
+
+def _server(application: Any, sock: socket.socket) -> Any:
+    """granian on a socket that listens already, which its public arguments do not offer (its workers do)."""
+    from granian._granian import SocketHolder
+    from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+    from granian.server.embed import Server
+
+    class OnSocket(Server):
+        def _init_shared_socket(self) -> None:
+            holder: Any = SocketHolder  # its stub lacks the constructor's arguments
+            self.__dict__["_shd"] = holder(os.dup(sock.fileno()), False, BACKLOG)  # it closes its own
+
+    return OnSocket(
+        application,
+        interface=Interfaces.ASGI,
+        backlog=BACKLOG,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_SECONDS * 1000),
+        log_dictconfig={"loggers": {"_granian": {"handlers": [], "propagate": True}}},
+        log_level=LogLevels.warning,
+    )

@@ -1,0 +1,82 @@
+"""What several commands need: settings with friendly errors, the check of who may reach us, the listening socket."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import socket
+
+from pydantic import ValidationError
+
+from pixelmill.errors import PixelmillError
+from pixelmill.settings import Settings
+
+LISTEN_FD = "PIXELMILL_LISTEN_FD"
+BACKLOG = 1024
+
+
+def load_settings() -> Settings:
+    """Raises PixelmillError with the settings to mend, by the names a person sets; never with their values."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{_name(fault['loc'])}: {fault['msg']}" for fault in error.errors(include_input=False))
+        raise PixelmillError("bad-request", f"These settings are wrong: {wrong}.") from None
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "settings"
+    return name if name.isupper() else f"PIXELMILL_{name.upper()}"
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse an address that others can reach while anybody who reaches it may do anything."""
+    if settings.allow_open or _is_loopback(settings.host):
+        return
+    raise PixelmillError(
+        "bad-request",
+        f"It would be open to everyone who reaches {settings.host}, without a key. Set PIXELMILL_HOST=127.0.0.1, "
+        "or PIXELMILL_OPEN=true if something in front of it checks who may come in.",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening TCP socket; raises PixelmillError when the address is taken or not ours. Port 0: any free one."""
+    inherited = os.environ.pop(LISTEN_FD, None)
+    if inherited is not None:
+        return socket.socket(fileno=int(inherited))
+    sock = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        sock = socket.socket(family, kind, protocol)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        if sock:
+            sock.close()
+        if error.errno == errno.EADDRINUSE:
+            why = f"Port {port} is in use on {host}. Stop what uses it, or set PIXELMILL_PORT to another."
+        elif error.errno == errno.EACCES:
+            why = f"Port {port} is only for root. Set PIXELMILL_PORT to one above 1023."
+        else:
+            why = f"It cannot listen on {host}, port {port}: {error.strerror or error}. Mend PIXELMILL_HOST."
+        raise PixelmillError("unavailable", why) from error
+    sock.setblocking(False)
+    return sock
+
+
+def address(sock: socket.socket) -> str:
+    """Where a person on this machine finds what listens there."""
+    host, port = sock.getsockname()[:2]
+    if ipaddress.ip_address(host).is_unspecified:
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,29 @@
+"""`pixelmill worker`: one worker process, on as many machines as there are."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from pixelmill.cli.common import load_settings
+from pixelmill.settings import Settings
+
+
+def worker() -> None:
+    """Run a worker: it takes images from the queue and makes their variants."""
+    import uvloop
+
+    from pixelmill import logs
+
+    settings = load_settings()
+    logs.configure(settings.log_level)
+    uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    from pixelmill import app
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await app.worker(settings, stop)
