@@ -69,6 +69,7 @@ async def _present(db: records.Database, settings: Settings, kind: str) -> Async
 
 def api(settings: Settings) -> FastAPI:
     """The HTTP API and the pages. Parts are made when the server starts, and closed when it stops."""
+    from pixelmill import web
     from pixelmill.api import Parts, create
 
     @asynccontextmanager
@@ -90,7 +91,9 @@ def api(settings: Settings) -> FastAPI:
                 presets=load_presets(settings.presets_dir),
             )
 
-    return create(parts)
+    application = create(parts)
+    web.install(application)
+    return application
 
 
 async def worker(settings: Settings, stop: asyncio.Event) -> None:

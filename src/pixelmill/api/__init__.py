@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from pixelmill import __version__
 from pixelmill.api import docs, problems
-from pixelmill.api.envelope import Envelope
+from pixelmill.api.envelope import Envelope, Traffic
 from pixelmill.api.parts import Parts
 from pixelmill.api.routes import batches, events, images, jobs, presets, process, service
 from pixelmill.api.streams import Hub
@@ -29,6 +29,8 @@ explained at its own address."""
 def create(parts_factory: Callable[[], AbstractAsyncContextManager[Parts]]) -> FastAPI:
     """The application. Its lifespan enters ``parts_factory()``, and leaves it after the last stream has ended."""
 
+    traffic = Traffic()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with parts_factory() as parts:
@@ -37,6 +39,9 @@ def create(parts_factory: Callable[[], AbstractAsyncContextManager[Parts]]) -> F
             app.state.hub = hub
             async with hub.running():
                 yield
+                # Some servers say that they stop while they still answer: the parts stay until all is answered.
+                hub.close()
+                await traffic.end(parts.settings.grace_seconds)
 
     app = FastAPI(
         title="Pixelmill",
@@ -50,7 +55,7 @@ def create(parts_factory: Callable[[], AbstractAsyncContextManager[Parts]]) -> F
         app.include_router(route.router)
     docs.install(app, DESCRIPTION)
     problems.install(app)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, traffic=traffic)
     return app
 
 

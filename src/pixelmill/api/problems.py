@@ -16,7 +16,7 @@ from pixelmill.errors import CODES, PixelmillError
 
 MEDIA_TYPE = "application/problem+json"
 
-log = structlog.get_logger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 #: Statuses that Starlette and FastAPI raise by themselves, as our codes.
 _BY_STATUS = {

@@ -25,7 +25,7 @@ from pixelmill.records.models import Event
 if TYPE_CHECKING:
     from pixelmill.records.database import Database
 
-log = structlog.get_logger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 #: Events that a tail keeps for its listeners, and that one page of the log has.
 PAGE = 200

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from pixelmill.api import problems
+from pixelmill.api.envelope import asks_for_head
 from pixelmill.api.ids import BatchId, gone
 from pixelmill.api.parts import Given, TheHub
 from pixelmill.api.streams import Hub
@@ -58,12 +59,11 @@ async def batch_events(
         raise gone("batch", batch_id)
     if batch.status.over and seq >= batch.seq > 0:
         return Response(status_code=204)
-    return StreamingResponse(
-        _lines(hub, batch_id, seq),
-        # A proxy is not to hold lines back, nor to keep or change them.
-        headers={"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"},
-        media_type="text/event-stream",
-    )
+    # A proxy is not to hold lines back, nor to keep or change them.
+    headers = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
+    if asks_for_head(request.scope):
+        return Response(headers=headers, media_type="text/event-stream")
+    return StreamingResponse(_lines(hub, batch_id, seq), headers=headers, media_type="text/event-stream")
 
 
 async def _lines(hub: Hub, batch_id: str, seq: int) -> AsyncIterator[str]:

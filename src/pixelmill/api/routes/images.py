@@ -76,7 +76,8 @@ async def get_image(
     try:
         part = conditional.byte_range(request.headers, etag, found.bytes)
     except IndexError:
-        raise PixelmillError("range-not-satisfiable", extra={"size": found.bytes}) from None
+        problem = PixelmillError("range-not-satisfiable", extra={"size": found.bytes})
+        return problems.response(problem, request.url.path, {"Content-Range": f"bytes */{found.bytes}"})
     status = 200
     start, end = 0, found.bytes
     if part is not None:
