@@ -324,8 +324,8 @@ async def test_a_name_that_nobody_knows() -> None:
 async def test_the_certificate_is_of_the_name_though_the_connection_goes_to_the_address(tmp_path: Path) -> None:
     subprocess.run(
         shlex.split(
-            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout key.pem -out cert.pem "
-            "-subj /CN=good.example -addext subjectAltName=DNS:good.example"
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout key.pem "
+            "-out cert.pem -subj /CN=good.example -addext subjectAltName=DNS:good.example"
         ),
         cwd=tmp_path,
         check=True,
