@@ -13,7 +13,7 @@ TOOLS := .tools/.stamp
 DIST := src/pixelmill/web/dist/.stamp
 # Empty where there are no pages to build.
 PAGES := $(and $(wildcard web/package.json),$(DIST))
-PAGE_SOURCES := $(and $(PAGES),$(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/coverage/*'))
+PAGE_SOURCES := $(and $(PAGES),$(shell find web \( -name node_modules -o -name dist -o -name coverage \) -prune -o -type f -print))
 
 .PHONY: help run dev tools pages test test-pages bench lint types layers format lock lock-check check hooks clean
 
