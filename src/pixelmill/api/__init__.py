@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
+from pydantic.alias_generators import to_camel
 
 from pixelmill import __version__
 from pixelmill.api import docs, problems
@@ -50,6 +51,7 @@ def create(parts_factory: Callable[[], AbstractAsyncContextManager[Parts]]) -> F
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: to_camel(route.name),
     )
     for route in (process, batches, jobs, events, images, presets, service):
         app.include_router(route.router)

@@ -33,14 +33,9 @@ def gone(what: str, value: str) -> PixelmillError:
     )
 
 
-async def _cursor(
-    cursor: Annotated[str | None, Query(description="`nextCursor` of the page before.")] = None,
-) -> str | None:
-    if cursor is not None and not _ID.match(cursor):
-        raise PixelmillError("bad-request", "cursor: take it from `nextCursor`.")
-    return cursor
-
-
 BatchId = Annotated[str, Depends(_batch_id)]
 JobId = Annotated[str, Depends(_job_id)]
-Cursor = Annotated[str | None, Depends(_cursor)]
+#: Of a list of what has ids.
+Cursor = Annotated[str | None, Query(pattern="^[0-9A-Za-z-]{1,36}$", description="`nextCursor` of the page before.")]
+#: Of the files of a batch: the position of the last one.
+Position = Annotated[str | None, Query(pattern="^[0-9]{1,9}$", description="`nextCursor` of the page before.")]

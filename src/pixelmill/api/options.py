@@ -42,7 +42,7 @@ async def in_query(
     request: Request,
     preset: Annotated[str | None, Query(description=DESCRIPTIONS["preset"], examples=["instagram"])] = None,
     recipe: Annotated[str | None, Query(description=DESCRIPTIONS["recipe"])] = None,
-    priority: Annotated[str | None, Query(description=DESCRIPTIONS["priority"], examples=["0"])] = None,
+    priority: Annotated[int | None, Query(ge=0, le=MAX_PRIORITY, description=DESCRIPTIONS["priority"])] = None,
     callbackUrl: Annotated[str | None, Query(description=DESCRIPTIONS["callbackUrl"])] = None,
     metadata: Annotated[str | None, Query(description=DESCRIPTIONS["metadata"])] = None,
 ) -> dict[str, str]:

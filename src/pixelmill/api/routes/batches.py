@@ -9,9 +9,8 @@ from starlette.responses import Response
 
 from pixelmill import __version__
 from pixelmill.api import conditional, problems, schemas
-from pixelmill.api.ids import BatchId, Cursor, gone
+from pixelmill.api.ids import BatchId, Cursor, Position, gone
 from pixelmill.api.parts import Given
-from pixelmill.errors import PixelmillError
 from pixelmill.records import batches, images
 from pixelmill.records.models import BatchStatus
 
@@ -29,7 +28,7 @@ FILES = 100
 )
 async def list_batches(
     parts: Given,
-    cursor: Cursor,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     status: BatchStatus | None = None,
 ) -> Response:
@@ -47,7 +46,7 @@ async def list_batches(
         **problems.responses("not-found", "bad-request", "unavailable"),
     },
 )
-async def get_batch(request: Request, parts: Given, batch_id: BatchId, cursor: Cursor) -> Response:
+async def get_batch(request: Request, parts: Given, batch_id: BatchId, cursor: Position = None) -> Response:
     """While it runs, `Retry-After` says when to ask again; with `If-None-Match` that costs next to nothing.
 
     `files` is whole up to 100 images; beyond that pass `nextCursor` as `cursor`.
@@ -65,15 +64,6 @@ async def get_batch(request: Request, parts: Given, batch_id: BatchId, cursor: C
         headers["Retry-After"] = "1"
     if conditional.not_modified(request.headers, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    position = _position(cursor)
-    files = await images.of_batch(parts.database, batch_id, after=position, limit=FILES)
+    files = await images.of_batch(parts.database, batch_id, after=int(cursor or -1), limit=FILES)
     more = bool(files) and files[-1].position + 1 < batch.counts.total
     return schemas.answer(schemas.batch(batch, files, str(files[-1].position) if more else None), headers=headers)
-
-
-def _position(cursor: str | None) -> int:
-    if cursor is None:
-        return -1
-    if not cursor.isdecimal() or len(cursor) > 9:
-        raise PixelmillError("bad-request", "cursor: take it from `nextCursor`.")
-    return int(cursor)

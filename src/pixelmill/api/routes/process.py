@@ -52,7 +52,11 @@ _FORM: dict[str, Any] = {
             "headers": {
                 "Location": {"description": "The batch.", "schema": {"type": "string"}},
                 "Retry-After": {"description": "Seconds until it is worth asking.", "schema": {"type": "integer"}},
-            }
+            },
+            "links": {
+                name: {"operationId": name, "parameters": {"batchId": "$response.body#/batchId"}}
+                for name in ("getBatch", "batchEvents")
+            },
         },
         **problems.responses(
             "bad-request",

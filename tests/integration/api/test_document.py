@@ -1,0 +1,41 @@
+"""Schemathesis reads the document and tries what it promises, and what it forbids."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from tests.servers import SCRIPTS
+from tests.sites import Site
+
+# A stream of a batch that waits has no end, so events are left to their own tests.
+# Most bytes are no image: that a valid form is refused for what is in its files is right.
+CONFIG = """
+[[operations]]
+include-path = "/process-images"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-path = "/batches/{batchId}/events"
+enabled = false
+"""
+
+
+async def test_schemathesis_finds_nothing(site: Site, tmp_path: Path) -> None:
+    batch = await site.finish(await site.accepted())
+    assert batch["status"] == "completed"
+    (tmp_path / "schemathesis.toml").write_text(CONFIG)
+    process = await asyncio.create_subprocess_exec(
+        SCRIPTS / "schemathesis",
+        "run",
+        f"{site.url}/openapi.json",
+        "--max-examples=25",
+        "--seed=1",
+        "--no-color",
+        "--generation-database=none",
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
