@@ -25,6 +25,10 @@ export function Compare({ variant, before }: { variant: Variant; before: string 
     old.current.style.clipPath = `inset(0 ${Math.min(picture.width, Math.max(0, picture.width - at))}px 0 0)`;
   };
   useLayoutEffect(cut);
+  useLayoutEffect(() => {
+    const { current } = frame;
+    if (actual) current?.scrollTo((current.scrollWidth - current.clientWidth) / 2, (current.scrollHeight - current.clientHeight) / 2);
+  }, [actual]);
 
   const drag = (event: PointerEvent<HTMLElement>) => {
     if (!event.currentTarget.hasPointerCapture(event.pointerId) || !frame.current) return;

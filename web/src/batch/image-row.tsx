@@ -2,7 +2,7 @@ import { memo } from "react";
 import type { ImageJob } from "../api/types";
 import { bytes, codeName, extension, formatName } from "../lib/format";
 import { WarningIcon } from "../ui/icons";
-import { originalOf } from "./originals";
+import { useOriginal } from "./originals";
 import { VariantTile } from "./variant-tile";
 
 interface Props {
@@ -13,8 +13,8 @@ interface Props {
 
 /** One photo with its variants beside it. */
 export const ImageRow = memo(function ImageRow({ batchId, image, index }: Props) {
-  const original = originalOf(batchId, index, image.originalName);
-  const size = image.bytes ?? original?.size;
+  const original = useOriginal(batchId, index, image.originalName);
+  const size = image.bytes ?? original?.file.size;
   return (
     <li className="grid grid-cols-[minmax(0,1fr)] gap-x-8 gap-y-4 border-t border-line pt-5 [contain-intrinsic-size:auto_24rem] [content-visibility:auto] md:grid-cols-[13rem_minmax(0,1fr)]">
       <div className="flex gap-4 md:block">
@@ -61,7 +61,7 @@ function OriginalPicture({ image, picture }: { image: ImageJob; picture: string 
   const source = picture ?? image.variants.find((variant) => variant.url)?.url;
   if (source) return <img src={source} alt="" className="absolute inset-0 size-full object-cover" />;
   return (
-    <span className="absolute inset-0 grid place-items-center font-semibold tracking-wide text-ink-faint">
+    <span className="absolute inset-0 grid place-items-center font-semibold tracking-wide text-ink-soft">
       {extension(image.originalName)}
     </span>
   );

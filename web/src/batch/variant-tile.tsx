@@ -36,7 +36,7 @@ export const VariantTile = memo(function VariantTile({ variant, image }: { varia
             />
           </a>
         ) : (
-          <Waiting variant={variant} />
+          <Waiting variant={variant} inWork={image.state === "active"} />
         )}
       </div>
       <div className="mt-2 flex items-start gap-2">
@@ -44,7 +44,7 @@ export const VariantTile = memo(function VariantTile({ variant, image }: { varia
           <h3 className="truncate text-[0.9375rem] leading-snug font-semibold" title={name}>
             {name}
           </h3>
-          <Facts variant={variant} />
+          <Facts variant={variant} inWork={image.state === "active"} />
         </div>
         {state === "completed" && url && (
           <a
@@ -62,14 +62,14 @@ export const VariantTile = memo(function VariantTile({ variant, image }: { varia
   );
 });
 
-function Waiting({ variant: { state, progress } }: { variant: Variant }) {
+function Waiting({ variant: { state, progress }, inWork }: { variant: Variant; inWork: boolean }) {
   if (state === "failed")
     return (
       <span className="absolute inset-0 grid place-items-center text-bad">
         <WarningIcon width={28} height={28} />
       </span>
     );
-  if (state !== "active") return null;
+  if (state === "canceled" || !inWork) return null;
   return (
     <>
       <span className="absolute inset-0 bg-surface/60 motion-safe:animate-breathe" />
@@ -81,7 +81,7 @@ function Waiting({ variant: { state, progress } }: { variant: Variant }) {
   );
 }
 
-function Facts({ variant }: { variant: Variant }) {
+function Facts({ variant, inWork }: { variant: Variant; inWork: boolean }) {
   const { state, width, height, format, savedPercent } = variant;
   if (state === "completed") {
     return (
@@ -104,10 +104,10 @@ function Facts({ variant }: { variant: Variant }) {
     <p className="min-h-[3lh] text-sm leading-snug text-ink-faint">
       {state === "failed"
         ? (reasonOf(variant) ?? "It could not be made.")
-        : state === "active"
-          ? "being made"
-          : state === "canceled"
-            ? "canceled"
+        : state === "canceled"
+          ? "canceled"
+          : inWork
+            ? "in work"
             : "waiting"}
     </p>
   );

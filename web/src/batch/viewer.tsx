@@ -1,11 +1,11 @@
-import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import type { ImageJob, Variant } from "../api/types";
 import { copy } from "../lib/copy";
 import { bytes, formatName, saved } from "../lib/format";
 import { Button, LinkButton } from "../ui/button";
 import { ArrowIcon, CheckIcon, CopyIcon, CrossIcon, DownloadIcon } from "../ui/icons";
 import { Compare } from "./compare";
-import { originalOf } from "./originals";
+import { useOriginal } from "./originals";
 import { address, downloadAddress, markdown, picture } from "./snippets";
 
 interface Props {
@@ -31,7 +31,7 @@ export function Viewer({ batchId, image, index, variant, onChange, onClose }: Pr
     const next = made[(place + by + made.length) % made.length];
     if (next && next !== variant) onChange(next);
   };
-  const before = useOriginal(batchId, index, image, variant);
+  const before = useBefore(batchId, index, image, variant);
   const title = `${variant.name} of ${image.originalName}`;
 
   return (
@@ -45,7 +45,7 @@ export function Viewer({ batchId, image, index, variant, onChange, onClose }: Pr
         if (event.key === "ArrowLeft") go(-1);
         if (event.key === "ArrowRight") go(1);
       }}
-      className="m-0 grid h-dvh max-h-none w-dvw max-w-none grid-cols-[minmax(0,1fr)] grid-rows-[minmax(0,1fr)_auto] bg-paper text-ink not-open:hidden lg:grid-cols-[minmax(0,1fr)_22rem] lg:grid-rows-1"
+      className="m-0 grid h-dvh max-h-none w-full max-w-none grid-cols-[minmax(0,1fr)] grid-rows-[minmax(0,1fr)_auto] bg-paper text-ink not-open:hidden lg:grid-cols-[minmax(0,1fr)_22rem] lg:grid-rows-1"
     >
       <Compare key={variant.url} variant={variant} before={before} />
       <div className="flex max-h-[46dvh] flex-col gap-5 overflow-y-auto border-t border-line bg-surface p-5 lg:max-h-none lg:border-t-0 lg:border-l lg:p-6">
@@ -89,11 +89,19 @@ export function Viewer({ batchId, image, index, variant, onChange, onClose }: Pr
 }
 
 /** The address of the photo itself, when this tab sent it and the variant shows the whole of it. */
-function useOriginal(batchId: string, index: number, image: ImageJob, variant: Variant): string | null {
-  const original = originalOf(batchId, index, image.originalName);
-  const file = original?.picture ? original.file : undefined;
-  const url = useMemo(() => (file ? URL.createObjectURL(file) : null), [file]);
-  useEffect(() => () => (url ? URL.revokeObjectURL(url) : undefined), [url]);
+function useBefore(batchId: string, index: number, image: ImageJob, variant: Variant): string | null {
+  const original = useOriginal(batchId, index, image.originalName);
+  const file = original && original.picture !== null ? original.file : undefined;
+  const [url, setUrl] = useState<string | null>(null);
+  useEffect(() => {
+    if (!file) return;
+    const made = URL.createObjectURL(file);
+    setUrl(made);
+    return () => {
+      setUrl(null);
+      URL.revokeObjectURL(made);
+    };
+  }, [file]);
   if (!url || !image.width || !image.height || !variant.width || !variant.height) return null;
   const uncut = Math.abs(variant.width / variant.height / (image.width / image.height) - 1) < 0.02;
   return uncut ? url : null;

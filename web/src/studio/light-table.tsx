@@ -90,7 +90,7 @@ function Picture({ item, dim }: { item: Item; dim: boolean }): ReactNode {
   if (item.picture === undefined) return <span className="absolute inset-0 motion-safe:animate-breathe" />;
   if (item.picture === null)
     return (
-      <span className="absolute inset-0 grid place-items-center text-lg font-semibold tracking-wide text-ink-faint">
+      <span className="absolute inset-0 grid place-items-center text-lg font-semibold tracking-wide text-ink-soft">
         {extension(item.file.name)}
       </span>
     );

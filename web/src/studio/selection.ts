@@ -1,5 +1,6 @@
 import { useSyncExternalStore } from "react";
 import type { Limits } from "../api/types";
+import { drawn } from "../batch/originals";
 import { bytes } from "../lib/format";
 import { thumbnail } from "../lib/thumbnail";
 
@@ -32,7 +33,7 @@ export function add(files: readonly File[]): number {
   for (const { id, file } of added) {
     void thumbnail(file).then((picture) => {
       if (items.some((item) => item.id === id)) set(items.map((item) => (item.id === id ? { ...item, picture } : item)));
-      else if (picture) URL.revokeObjectURL(picture);
+      else if (!drawn(file, picture) && picture) URL.revokeObjectURL(picture);
     });
   }
   return added.length;

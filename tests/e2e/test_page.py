@@ -1,0 +1,315 @@
+"""The pages, as a person meets them: in a real browser, against the real service, with real photographs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page
+
+    from tests.servers import Service
+
+#: Milliseconds: the machine may be busy with other tests.
+PATIENCE = 60_000
+TIMES = "\N{MULTIPLICATION SIGN}"
+NOT_AN_IMAGE = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Bread, milk, film."}
+
+expect.set_options(timeout=PATIENCE)
+
+# Layout that moved by itself, as Chromium sums it up: https://web.dev/cls
+WATCH_SHIFTS = """
+  window.shifts = [];
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts.push(entry.value);
+  }).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A tab that fails the test when the page's script, or its security policy, finds a fault."""
+    faults: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        # Chromium logs each answer of 400 and above itself; those are shown to the person, and tested below.
+        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+            faults.append(message.text)
+
+    with browser.new_context(accept_downloads=True, viewport={"width": 1280, "height": 860}) as context:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("console", hear)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.add_init_script(WATCH_SHIFTS)
+        yield page
+    assert faults == []
+
+
+def choose(page: Page, *files: Path | dict[str, Any]) -> None:
+    payloads = [
+        file if isinstance(file, dict) else {"name": file.name, "mimeType": "image/jpeg", "buffer": file.read_bytes()}
+        for file in files
+    ]
+    page.set_input_files("input[type=file]", payloads)  # type: ignore[arg-type]
+
+
+def make(page: Page) -> None:
+    page.get_by_role("button", name="Make").click()
+    page.wait_for_url("**/batches/*")
+
+
+def row(page: Page, name: str) -> Locator:
+    return page.get_by_role("listitem").filter(has=page.get_by_role("heading", name=name, level=2))
+
+
+def serious(page: Page) -> list[str]:
+    """What axe-core finds of weight, each with the elements concerned."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {[node['target'] for node in one['nodes']]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+def test_photos_become_variants(page: Page, service: Service, photos: list[Path]) -> None:
+    page.goto(service.base_url)
+    expect(page.get_by_text("Up to 10 photos in one batch, 5 MB each.")).to_be_visible()
+    expect(page.get_by_role("button", name="Add a photo to start")).to_be_disabled()
+    choose(page, *photos[:3])
+    page.get_by_role("radio", name="Instagram").check()
+    expect(page.get_by_role("button", name="Make 12 variants from 3 photos")).to_be_enabled()
+    make(page)
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("All 12 variants are ready.")
+    for photo in photos[:3]:
+        its = row(page, photo.name)
+        before = photo.stat().st_size
+        expect(its).to_contain_text(f"{before / 1024:.0f} kB")
+        for name in ("square", "portrait", "landscape", "story"):
+            tile = its.locator(f"[data-variant={name}]")
+            expect(tile).to_have_attribute("data-state", "completed")
+            expect(tile).to_contain_text(re.compile(r"\d+ kB JPEG"))
+            expect(tile).to_contain_text(re.compile(r"\d+ % (smaller|larger)"))
+    expect(row(page, "field.jpg").locator("[data-variant=square]")).to_contain_text(f"1080 {TIMES} 1080")
+    # Each picture is really there.
+    page.evaluate("Promise.all([...document.images].map((image) => ((image.loading = 'eager'), image.decode())))")
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download square of field.jpg").click()
+    assert download.value.suggested_filename == "field-square.jpg"
+    assert Path(download.value.path()).read_bytes()[:3] == b"\xff\xd8\xff"
+
+    assert sum(page.evaluate("shifts")) < 0.1
+
+
+def test_variants_arrive_by_the_stream(page: Page, service: Service, photo: Path) -> None:
+    """After the first read of the batch nothing but its event stream brings news, until the log has ended."""
+    asked: list[tuple[str, str]] = []
+    page.on("request", lambda request: asked.append((request.resource_type, request.url)))
+    page.goto(service.base_url)
+    choose(page, photo)
+    page.get_by_role("radio", name="Instagram").check()
+    make(page)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("ready")
+    batch = page.url.partition("#")[0]
+    assert asked.count(("eventsource", f"{batch}/events")) == 1
+    assert asked.count(("fetch", batch)) <= 2
+
+
+def test_a_batch_has_an_address_of_its_own(page: Page, service: Service, photo: Path) -> None:
+    page.goto(service.base_url)
+    choose(page, photo)
+    page.get_by_role("radio", name="Default").check()
+    make(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your variant is ready.")
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your variant is ready.")
+    expect(row(page, photo.name).locator("[data-variant=default]")).to_contain_text(f"512 {TIMES}")
+    page.get_by_role("link", name="New batch").click()
+    expect(page.get_by_role("heading", name="One photo in, every size out.")).to_be_visible()
+
+
+def test_a_refused_file_has_its_reason_beside_it(page: Page, service: Service, photo: Path) -> None:
+    page.goto(service.base_url)
+    choose(page, NOT_AN_IMAGE, photo)
+    make(page)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("1 photo failed")
+    expect(row(page, "notes.txt")).to_contain_text("Unsupported format. ")
+    expect(row(page, photo.name).locator("[data-state=completed]")).to_have_count(4)
+
+
+def test_a_request_refused_whole_can_be_mended(page: Page, service: Service, photo: Path) -> None:
+    page.goto(service.base_url)
+    choose(page, NOT_AN_IMAGE)
+    page.get_by_role("button", name="Make").click()
+    expect(page.get_by_role("alert")).to_contain_text("None of these photos could be taken.")
+    slide = page.get_by_role("list", name="Chosen photos").get_by_role("listitem").filter(has_text="notes.txt")
+    expect(slide).to_contain_text("JPEG, PNG, WebP")
+    expect(page.get_by_role("button", name="Add a photo to start")).to_be_disabled()
+    choose(page, photo)
+    page.get_by_role("button", name="Remove notes.txt").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    make(page)
+
+
+def test_limits_are_told_before_sending(page: Page, service: Service, photo: Path) -> None:
+    page.goto(service.base_url)
+    expect(page.get_by_text("5 MB each")).to_be_visible()
+    small = photo.read_bytes()[:1000]
+    choose(
+        page,
+        {"name": "huge.jpg", "mimeType": "image/jpeg", "buffer": bytes(6 * 1024 * 1024)},
+        {"name": "empty.jpg", "mimeType": "image/jpeg", "buffer": b""},
+        *({"name": f"{n}.jpg", "mimeType": "image/jpeg", "buffer": small + bytes([n])} for n in range(11)),
+    )
+    table = page.get_by_role("list", name="Chosen photos")
+    expect(table.get_by_role("listitem").filter(has_text="huge.jpg")).to_contain_text("6 MB is over the limit of 5 MB.")
+    expect(table.get_by_role("listitem").filter(has_text="empty.jpg")).to_contain_text("The file is empty.")
+    expect(table.get_by_role("listitem").filter(has_text="10.jpg")).to_contain_text("Over 10 photos")
+    expect(page.get_by_role("button", name="from 10 photos")).to_be_enabled()
+    page.get_by_role("button", name="Remove 0.jpg").click()
+    expect(table.get_by_role("listitem").filter(has_text="10.jpg")).not_to_contain_text("Over 10 photos")
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_photos_are_dropped_and_pasted(page: Page, service: Service, photo: Path, way: str) -> None:
+    page.goto(service.base_url)
+    expect(page.get_by_text("Drop photos here")).to_be_visible()
+    page.evaluate(
+        """async ([way, numbers]) => {
+          const data = new DataTransfer();
+          data.items.add(new File([new Uint8Array(numbers)], "dropped.jpg", { type: "image/jpeg" }));
+          const event = way === "drop"
+            ? new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })
+            : new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+          document.body.dispatchEvent(event);
+        }""",
+        [way, list(photo.read_bytes())],
+    )
+    expect(page.get_by_role("button", name="Remove dropped.jpg")).to_be_visible()
+    page.get_by_role("button", name="Remove dropped.jpg").click()
+    expect(page.get_by_text("Drop photos here")).to_be_visible()
+
+
+def test_by_keyboard_alone(page: Page, service: Service) -> None:
+    page.goto(service.base_url)
+    expect(page.get_by_role("radio", name="Instagram")).to_be_visible()
+
+    def tab_to(name: str) -> None:
+        seen = []
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            seen.append(
+                page.evaluate("(e => (e.ariaLabel || e.labels?.[0]?.innerText || e.innerText))(document.activeElement)")
+            )
+            if re.search(name, seen[-1] or ""):
+                outline = page.evaluate(
+                    """((e) => [e, e.closest('label') ?? e]
+                    .some((one) => getComputedStyle(one).outlineStyle !== 'none'))(document.activeElement)"""
+                )
+                assert outline, f"the focus on {name} cannot be seen"
+                return
+        raise AssertionError(f"Tab does not reach {name}: {seen}")
+
+    tab_to("sample photo: A fig")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Remove fig.jpg")).to_be_visible()
+    tab_to("Instagram")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("radio", name="Avatar")).to_be_checked()
+    tab_to("Make 2 variants")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("All 2 variants are ready.")
+    tab_to("Look at large of fig.jpg")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="large of fig.jpg")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("dialog", name="small of fig.jpg")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_variant_beside_its_original(page: Page, service: Service, photo: Path) -> None:
+    page.goto(service.base_url)
+    choose(page, photo)
+    page.get_by_role("radio", name="Compress").check()
+    make(page)
+    page.get_by_role("link", name=f"Look at compressed of {photo.name}").click()
+    viewer = page.get_by_role("dialog")
+    expect(viewer).to_contain_text(f"2672 {TIMES} 1504")
+    slider = viewer.get_by_role("slider")
+    old = viewer.locator("img").nth(1)
+    half = old.evaluate("(image) => image.style.clipPath")
+    slider.focus()
+    page.keyboard.press("End")
+    expect(slider).to_have_attribute("aria-valuetext", "100 % original")
+    assert old.evaluate("(image) => image.style.clipPath") != half
+    viewer.get_by_role("button", name="1:1 pixels").click()
+    # Both pictures zoom together, to the variant's own pixels.
+    sizes = viewer.locator("img").evaluate_all("(images) => images.map((image) => image.clientWidth)")
+    made = viewer.locator("img").first.evaluate("(image) => image.naturalWidth")
+    assert sizes == [made, made]
+    page.go_back()
+    expect(viewer).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_for_everyone(page: Page, service: Service, photo: Path, scheme: str, width: int) -> None:
+    """Nothing serious for axe-core and nothing wider than the window, in each state that the pages have."""
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 800})
+
+    def check(state: str) -> None:
+        page.evaluate("Promise.allSettled(document.getAnimations().map((one) => one.finished)).then(() => {})")
+        assert serious(page) == [], state
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{state}: {wide} pixels too wide"
+
+    page.goto(service.base_url)
+    expect(page.get_by_role("radio", name="Instagram")).to_be_visible()
+    check("first visit")
+    choose(page, photo, NOT_AN_IMAGE, {"name": "empty.jpg", "mimeType": "image/jpeg", "buffer": b""})
+    expect(page.get_by_role("list", name="Chosen photos")).to_be_visible()
+    check("photos chosen")
+    make(page)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("1 photo failed")
+    check("made")
+    page.get_by_role("link", name="Look at").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    check("looked at")
+    page.goto(f"{service.base_url}/batches/01a201d9-37a2-72d8-8acf-6974456e2e97")
+    expect(page.get_by_role("heading", level=1)).to_have_text("This batch is not here.")
+    check("not there")
+
+
+def test_colours_are_kept(page: Page, service: Service) -> None:
+    page.emulate_media(color_scheme="light")
+    page.goto(service.base_url)
+    page.get_by_role("radio", name="Dark").check()
+    paper = "getComputedStyle(document.documentElement).backgroundColor"
+    dark = page.evaluate(paper)
+    page.reload()
+    expect(page.get_by_role("radio", name="Dark")).to_be_checked()
+    assert page.evaluate(paper) == dark
+    page.get_by_role("radio", name="Colours of this device").check()
+    assert page.evaluate(paper) != dark
+
+
+def test_the_first_page_is_light(page: Page, service: Service) -> None:
+    """Less than 150 kB of script over the wire, and not one request to anybody else."""
+    sizes: dict[str, int] = {}
+    page.on("requestfinished", lambda request: sizes.update({request.url: request.sizes()["responseBodySize"]}))
+    page.goto(service.base_url, wait_until="networkidle")
+    assert all(url.startswith(service.base_url) for url in sizes)
+    scripts = {url: size for url, size in sizes.items() if url.endswith(".js")}
+    assert scripts
+    assert sum(scripts.values()) < 150 * 1024, scripts
