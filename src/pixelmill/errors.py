@@ -62,6 +62,18 @@ CODES: Mapping[str, Code] = _codes(
     Code("conflict", "Conflict", 409, "The state it is in does not allow this; fetch it and decide again."),
     Code("address-refused", "Address refused", 422, "Give a public http or https address, or allow its host by name."),
     Code("source-refused", "Source refused", 422, "The address does not give the image out; open it yourself first."),
+    # What is wrong with who asks, or how often
+    Code("no-key", "No key", 401, "Send a key as `Authorization: Bearer pm_…`."),
+    Code("bad-key", "Bad key", 401, "The key is unknown, revoked or expired; ask for a new one."),
+    Code("missing-scope", "Missing scope", 403, "Use a key that has the scope named in `scope`."),
+    Code("cross-site", "Cross-site request", 403, "Call from a page of this service, or with a key in a header."),
+    Code("quota-exceeded", "Quota exceeded", 429, "Wait for the seconds in Retry-After, then go on more slowly."),
+    Code("idempotency-mismatch", "Idempotency-Key used for something else", 422, "Use a new key for a new request."),
+    Code(
+        "idempotency-running", "First request still runs", 409, "Wait for the seconds in Retry-After and send it again."
+    ),
+    Code("headers-too-large", "Headers too large", 431, "Send fewer or shorter headers."),
+    Code("address-too-long", "Address too long", 414, "Send long values in the body."),
     # What went wrong on our side: worth another try
     Code(
         "timeout",

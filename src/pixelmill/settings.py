@@ -49,6 +49,26 @@ class Settings(BaseSettings):
     storage_url: str | None = Field(
         None, description="`s3://bucket/prefix`, `gs://…`, `az://…`; a folder in the data folder if not set."
     )
+    storage_public_url: str | None = Field(
+        None, description="Address of the S3 endpoint as clients reach it, where it differs; presigned URLs carry it."
+    )
+    storage_presign: bool = Field(
+        True, description="Send clients to S3 itself by presigned URLs; `false` where they cannot reach it."
+    )
+    aws_bucket_name: str | None = Field(
+        None, validation_alias=AliasChoices("AWS_BUCKET_NAME", "AWS_BUCKET"), description="Alone: `s3://` that bucket."
+    )
+    aws_region: str | None = Field(None, validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
+    aws_access_key_id: str | None = Field(
+        None, validation_alias="AWS_ACCESS_KEY_ID", description="Key of S3; the machine's role if not set."
+    )
+    aws_secret_access_key: SecretStr | None = Field(None, validation_alias="AWS_SECRET_ACCESS_KEY")
+    aws_session_token: SecretStr | None = Field(None, validation_alias="AWS_SESSION_TOKEN")
+    aws_endpoint_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+        description="Address of a server that speaks S3; Amazon's if not set.",
+    )
     queue_name: str = Field("images", description="Name of the BullMQ queue.")
 
     # What is taken
@@ -61,6 +81,12 @@ class Settings(BaseSettings):
     max_output_pixels: PositiveInt = Field(50_000_000, description="Most pixels of one variant.")
     max_enlargement: PositiveFloat = Field(8.0, description="Largest factor by which a side may be enlarged.")
     upload_idle_seconds: PositiveFloat = Field(30.0, description="A request that sends nothing for so long is ended.")
+    upload_seconds: PositiveFloat = Field(3600.0, description="Longest time that one request's body may take to come.")
+    upload_min_rate: Annotated[int, Field(ge=0)] = Field(
+        1024, description="Fewest bytes a second of a body, after its first 10 seconds; 0 for no such limit."
+    )
+    max_json_bytes: PositiveInt = Field(MEGABYTE, description="Most bytes of a body that is neither form nor upload.")
+    max_header_bytes: PositiveInt = Field(32 * 1024, description="Most bytes of one request's headers.")
 
     # How it is worked on
     workers: PositiveInt = Field(
@@ -93,10 +119,31 @@ class Settings(BaseSettings):
         description="Hosts that may be fetched from and called although they are not public: `name`, `name:port`, "
         "`*.domain`; commas between them.",
     )
+    secret: SecretStr | None = Field(
+        None,
+        description="Signs sessions, tickets and links; the same on every machine. Several with spaces between them: "
+        "the first signs, all are believed. Made in the data folder if not set.",
+    )
+    session_seconds: PositiveFloat = Field(12 * 3600.0, description="How long a browser stays signed in.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins whose pages may call the API with a key: `https://shop.example`, or `*` for all."
+    )
+    idempotency_seconds: PositiveFloat = Field(
+        24 * 3600.0, description="How long the answer to an Idempotency-Key is kept."
+    )
+    requests_per_minute: Annotated[int, Field(ge=0)] = Field(
+        60_000, description="Most requests of one key in a minute (of one address when there are no keys); 0: no limit."
+    )
+    bytes_per_day: Annotated[int, Field(ge=0)] = Field(
+        1_000_000 * MEGABYTE, description="Most bytes that one key may send in a day; 0: no limit."
+    )
+    images_in_flight: Annotated[int, Field(ge=0)] = Field(
+        100_000, description="Images of one owner that may wait or be worked on before more are refused; 0: no limit."
+    )
     presets_dir: Path | None = Field(None, description="Folder with presets of your own, one TOML file each.")
     log_level: str = Field("info", description="debug, info, warning or error.")
 
-    @field_validator("allow_hosts", mode="before")
+    @field_validator("allow_hosts", "cors_origins", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
         """Words with commas or spaces between them."""

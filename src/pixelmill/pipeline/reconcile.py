@@ -13,7 +13,7 @@ import structlog
 from pixelmill.errors import PixelmillError
 from pixelmill.pipeline.presence import Presence, bury
 from pixelmill.queue import Job, Queue
-from pixelmill.records import Database, intents, processes, waiting
+from pixelmill.records import Database, idempotency, intents, processes, waiting
 from pixelmill.records.processes import Watch
 from pixelmill.records.waiting import Waiting
 from pixelmill.settings import Settings
@@ -67,6 +67,7 @@ class Reconciler:
         await self.queue_what_waits(everything=not await self._queue.sentinel())
         await self.sweep_requests()
         await self.sweep_tries()
+        await idempotency.expire(self._database, keep=timedelta(seconds=self._settings.idempotency_seconds))
 
     async def _lead(self) -> bool:
         role = await processes.role(self._database, ROLE)

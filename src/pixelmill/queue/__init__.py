@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pixelmill.queue import embedded, policies
     from pixelmill.queue.job import Done, Failed, Foreign, Handler, Job, Later, Outcome
+    from pixelmill.queue.limits import Limiter, Quota, Standing
     from pixelmill.queue.queue import Queue
     from pixelmill.queue.worker import Worker
 
@@ -22,14 +23,25 @@ __all__ = [
     "Handler",
     "Job",
     "Later",
+    "Limiter",
     "Outcome",
     "Queue",
+    "Quota",
+    "Standing",
     "Worker",
     "embedded",
     "policies",
 ]
 
-_HOMES = {"Queue": "queue", "Worker": "worker", "embedded": "embedded", "policies": "policies"}
+_HOMES = {
+    "Limiter": "limits",
+    "Queue": "queue",
+    "Quota": "limits",
+    "Standing": "limits",
+    "Worker": "worker",
+    "embedded": "embedded",
+    "policies": "policies",
+}
 
 
 def __getattr__(name: str) -> Any:
