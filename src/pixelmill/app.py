@@ -14,7 +14,7 @@ from pixelmill.pipeline import Intake, Millhand, Presence, Reconciler
 from pixelmill.queue import Done, Failed, Foreign, Job, Later, Queue, Worker, embedded
 from pixelmill.recipes import load_presets
 from pixelmill.settings import Settings
-from pixelmill.storage import LocalStorage, Storage
+from pixelmill.storage import Storage, connect
 
 
 def database(settings: Settings) -> records.Database:
@@ -32,8 +32,15 @@ async def migrate(settings: Settings) -> None:
         await db.close()
 
 
-def storage(settings: Settings) -> Storage:
-    return LocalStorage(settings.data_dir / "files")
+async def storage(settings: Settings) -> Storage:
+    """Where bytes live, once it has answered. Raises ``storage-unavailable`` with the setting to mend."""
+    found = connect(settings)
+    try:
+        await found.check()
+    except BaseException:
+        await found.close()
+        raise
+    return found
 
 
 def queue(settings: Settings) -> Queue:
@@ -77,7 +84,7 @@ def api(settings: Settings) -> FastAPI:
         async with AsyncExitStack() as stack:
             db = database(settings)
             stack.push_async_callback(db.close)
-            store = storage(settings)
+            store = await storage(settings)
             stack.push_async_callback(store.close)
             jobs = queue(settings)
             stack.push_async_callback(jobs.close)
@@ -101,7 +108,7 @@ async def worker(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         db = database(settings)
         stack.push_async_callback(db.close)
-        store = storage(settings)
+        store = await storage(settings)
         stack.push_async_callback(store.close)
         jobs = queue(settings)
         stack.push_async_callback(jobs.close)

@@ -6,10 +6,10 @@ each try of each variant has a key of its own, so nothing depends on conditional
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,20 @@ class Stat:
     key: str
     bytes: int
     modified: float
+
+
+@dataclass(frozen=True, slots=True)
+class Presigned:
+    """A request that a client may send to the object store itself.
+
+    ``PUT``: to ``url`` with ``headers`` and the bytes as its body. ``POST``: multipart/form-data to ``url``, with
+    ``fields`` in their order and then the bytes in the field ``file``.
+    """
+
+    method: Literal["PUT", "POST"]
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Writer(Protocol):
@@ -40,8 +54,12 @@ class Storage(Protocol):
     async def put(self, key: str, data: bytes | memoryview) -> None:
         """Write ``key`` whole; durable and visible on return."""
 
-    async def open(self, key: str) -> BinaryIO:
-        """The object as a seekable file with a descriptor (a decoder maps it). Raises FileNotFoundError."""
+    async def open(self, key: str, *, sha256: str | None = None) -> BinaryIO:
+        """The object as a seekable file with a descriptor (a decoder maps it).
+
+        Where its bytes come over a network they are compared with ``sha256`` (hex), if given. Raises
+        FileNotFoundError; OSError when storage fails or the bytes are others.
+        """
 
     def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The bytes from ``start`` up to, not including, ``end``, in chunks. Raises FileNotFoundError."""
@@ -59,5 +77,28 @@ class Storage(Protocol):
 
     async def delete_prefix(self, prefix: str) -> int:
         """Delete all under ``prefix``, half-written files too; how many."""
+
+    async def check(self) -> None:
+        """Ask whether it can be used. Raises ``storage-unavailable`` with a sentence that names the setting to mend."""
+
+    async def presign_get(
+        self,
+        key: str,
+        *,
+        seconds: float,
+        filename: str | None = None,
+        content_type: str | None = None,
+        inline: bool = False,
+    ) -> str | None:
+        """A URL from which a client may fetch ``key`` for ``seconds``, seven days at most.
+
+        It is saved as ``filename``, or shown if ``inline``. None where this storage cannot: then we send the bytes.
+        """
+
+    async def presign_put(self, key: str, *, seconds: float, content_type: str, bytes: int) -> Presigned | None:
+        """Leave to store exactly ``bytes`` bytes of this type under ``key``; None where we must take them ourselves."""
+
+    async def presign_post(self, key: str, *, seconds: float, content_type: str, bytes: int) -> Presigned | None:
+        """As :meth:`presign_put` by an HTML form, for 1 to ``bytes`` bytes."""
 
     async def close(self) -> None: ...

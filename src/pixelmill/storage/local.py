@@ -10,10 +10,12 @@ import asyncio
 import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from pixelmill.errors import PixelmillError
 from pixelmill.storage import keys
 from pixelmill.storage.base import Stat, Writer
 
@@ -95,7 +97,7 @@ class LocalStorage:
         writer._chunks.append(data)
         await writer.commit()
 
-    async def open(self, key: str) -> BinaryIO:
+    async def open(self, key: str, *, sha256: str | None = None) -> BinaryIO:
         return await asyncio.to_thread(self.path(key).open, "rb")
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
@@ -133,6 +135,35 @@ class LocalStorage:
             return len(paths)
 
         return await asyncio.to_thread(work)
+
+    async def check(self) -> None:
+        def work() -> None:
+            # Writing tells more than the mode: a full disk, a read-only mount, another user's folder.
+            with tempfile.TemporaryFile(dir=self._root) as probe:
+                probe.write(b"x")
+
+        try:
+            await asyncio.to_thread(work)
+        except OSError as error:
+            detail = f"The folder {self._root} cannot be written ({error.strerror}): see PIXELMILL_DATA_DIR."
+            raise PixelmillError("storage-unavailable", detail) from None
+
+    async def presign_get(
+        self,
+        key: str,
+        *,
+        seconds: float,
+        filename: str | None = None,
+        content_type: str | None = None,
+        inline: bool = False,
+    ) -> None:
+        return None
+
+    async def presign_put(self, key: str, *, seconds: float, content_type: str, bytes: int) -> None:
+        return None
+
+    async def presign_post(self, key: str, *, seconds: float, content_type: str, bytes: int) -> None:
+        return None
 
     async def close(self) -> None:
         """Nothing is held open."""

@@ -36,7 +36,7 @@ async def livez() -> dict[str, str]:
 async def readyz(parts: Given, hub: TheHub) -> JSONResponse:
     checks = {
         "records": _answers(batches.find(parts.database, "-")),
-        "storage": _answers(parts.storage.stat("readyz")),
+        "storage": _answers(parts.storage.check()),
         "queue": _answers(parts.queue.ping()),
     }
     found = dict(zip(checks, await asyncio.gather(*checks.values()), strict=True))
