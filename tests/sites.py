@@ -106,7 +106,7 @@ async def open_site(settings: Settings) -> AsyncIterator[Site]:
     await composition.migrate(settings)
     app = composition.api(settings)
     port = free_port()
-    server = Server(app, address=LOOPBACK, port=port, interface=Interfaces.ASGI, log_enabled=False)
+    server = Server(app, address=LOOPBACK, port=port, interface=Interfaces.ASGI, backpressure=10_000, log_enabled=False)
     serving = asyncio.create_task(server.serve())
     url = f"http://{LOOPBACK}:{port}"
     async with httpx.AsyncClient(base_url=url, timeout=30) as client:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -17,6 +18,9 @@ from pixelmill.settings import Settings
 
 _HEADER_SECONDS = 15  # a client that has not sent its headers by then is not going to
 
+# Requests open at once. A live stream is one, and granian lets those beyond wait without a word.
+_MOST_OPEN = 16_384
+
 
 def api(migrate: bool = typer.Option(False, "--migrate", help="Bring the database up to date first.")) -> None:
     """Run the HTTP API and the pages. Needs a queue: `serve` brings its own."""
@@ -27,6 +31,9 @@ def api(migrate: bool = typer.Option(False, "--migrate", help="Bring the databas
     settings = load_settings()
     check_exposure(settings)
     logs.configure(settings.log_level)
+    # Each open request is a file: shells often allow 1024, where the system allows far more.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with listen(settings.host, settings.port) as sock:
         uvloop.run(_run(settings, sock, migrate))
 
@@ -81,6 +88,7 @@ def _server(application: Any, sock: socket.socket) -> Any:
         application,
         interface=Interfaces.ASGI,
         backlog=BACKLOG,
+        backpressure=_MOST_OPEN,
         http1_settings=HTTP1Settings(header_read_timeout=_HEADER_SECONDS * 1000),
         log_dictconfig={"loggers": {"_granian": {"handlers": [], "propagate": True}}},
         log_level=LogLevels.warning,
