@@ -38,11 +38,12 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What came of asking: ``remaining`` units; ``seconds`` until as much as was asked for is free again."""
+    """What came of asking: units that remain, seconds until the window ends; if refused, those until it would fit."""
 
     granted: bool
     remaining: int
-    seconds: int
+    reset: int
+    wait: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ class Limiter:
         granted = cost <= 0 or await counter.hit(item, who, cost=cost)
         found = Window(*await counter.storage.get_sliding_window(item.key_for(who), item.get_expiry()))  # type: ignore[attr-defined]
         remaining = max(0, math.floor(quota.amount - found.used(quota.seconds)))
-        wait = 0 if granted and remaining else found.wait(quota, max(cost, 1))
-        seconds = quota.seconds if math.isinf(wait) else math.ceil(wait)
-        return Standing(granted, remaining, max(seconds, 0 if granted else 1))
+        reset = math.ceil(max(found.current_left - quota.seconds, 0))
+        if granted:
+            return Standing(True, remaining, reset)
+        wait = found.wait(quota, cost)
+        return Standing(False, remaining, reset, quota.seconds if math.isinf(wait) else max(math.ceil(wait), 1))

@@ -15,6 +15,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from pixelmill.errors import PixelmillError
+from pixelmill.queue.cancelling import obey_cancellation
 from pixelmill.queue.job import Job
 from pixelmill.queue.protocol import Protocol, connect
 
@@ -142,7 +143,8 @@ class Queue:
             try:
                 async with client, client.pubsub() as sub:
                     await sub.subscribe(self._bell)
-                    await _message(sub, 5.0)
+                    if await _heard(sub, 5.0) is None:
+                        raise TimeoutError("The server does not answer.")
                     yield None
                     while True:
                         yield await _rung(sub)
@@ -161,11 +163,9 @@ class Queue:
                 return await call
 
 
-async def _message(sub: PubSub, seconds: float) -> dict[str, Any]:
-    """The next message of any type; TimeoutError when none comes."""
+async def _heard(sub: PubSub, seconds: float) -> dict[str, Any] | None:
     message: dict[str, Any] | None = await sub.get_message(timeout=seconds)
-    if message is None:
-        raise TimeoutError("no message")
+    obey_cancellation()
     return message
 
 
@@ -173,12 +173,14 @@ async def _rung(sub: PubSub) -> frozenset[str]:
     """Wait for a bell, then gather what rang with it."""
     ids: set[str] = set()
     while not ids:
-        first = await sub.get_message(timeout=_QUIET)
-        if first is None:  # silence, or a connection that is dead without a sign: ask
+        message = await _heard(sub, _QUIET)
+        if message is None:  # silence, or a connection that is dead without a sign: ask
             await sub.ping()
-            first = await _message(sub, 5.0)
-        while first is not None:
-            if first["type"] == "message":
-                ids.update(str(first["data"]).split(","))
-            first = await sub.get_message(timeout=0.0)
+            message = await _heard(sub, 5.0)
+            if message is None:
+                raise TimeoutError("The server does not answer.")
+        while message is not None:
+            if message["type"] == "message":
+                ids.update(str(message["data"]).split(","))
+            message = await _heard(sub, 0.0)
     return frozenset(ids)

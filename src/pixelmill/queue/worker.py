@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import structlog
 
+from pixelmill.queue.cancelling import cancel, obey_cancellation
 from pixelmill.queue.job import Done, Failed, Handler, Later, Outcome
 from pixelmill.queue.protocol import Ghost, Nothing, Protocol, Taken, connect
 from pixelmill.queue.queue import DOWN, Queue
@@ -95,9 +96,7 @@ class Worker:
             while self._slots:
                 await asyncio.wait(self._slots)
         finally:
-            for task in (*helpers, *self._slots):
-                task.cancel()
-            await asyncio.gather(*helpers, *self._slots, return_exceptions=True)
+            await asyncio.gather(*map(cancel, [*helpers, *self._slots]))
             for client in (self._client, self._waiting):
                 with contextlib.suppress(*DOWN):
                     await client.aclose()
@@ -157,9 +156,7 @@ class Worker:
                 pop.result()
         finally:
             stop.cancel()
-            if not pop.done():
-                pop.cancel()
-                await asyncio.gather(pop, return_exceptions=True)
+            await cancel(pop)
             if self._stopping.is_set():  # the marker may have been taken by us, who will not act on it
                 with contextlib.suppress(*DOWN):
                     await self._protocol.wake()
@@ -269,6 +266,7 @@ class Worker:
                 self._is_down(error)
             except Exception:
                 log.exception("queue.chore-failed")
+            obey_cancellation()
             await asyncio.sleep(seconds)
 
     async def _warn_of_eviction(self) -> None:
