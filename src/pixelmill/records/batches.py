@@ -8,7 +8,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
-from pixelmill.records.models import Batch, BatchStatus, Counts
+from pixelmill.records.models import Batch, BatchStatus, Counts, Retention
 from pixelmill.records.tables import batches
 
 
@@ -26,18 +26,28 @@ def to_batch(row: Row[Any]) -> Batch:
         seq=row.seq,
         created_at=row.created_at,
         finished_at=row.finished_at,
+        retention=Retention(
+            keep_originals=row.keep_originals,
+            keep_results=row.keep_results,
+            originals_until=row.originals_until,
+            results_until=row.results_until,
+            originals_gone=row.originals_gone,
+            results_gone=row.results_gone,
+        ),
     )
 
 
 async def lock(tx: AsyncConnection, batch_id: str) -> Batch | None:
     """The batch, locked until the transaction ends: the first thing that any change of it does."""
-    row = (await tx.execute(select(batches).where(batches.c.id == batch_id).with_for_update())).one_or_none()
+    query = select(batches).where(batches.c.id == batch_id, batches.c.deleting.is_(False)).with_for_update()
+    row = (await tx.execute(query)).one_or_none()
     return to_batch(row) if row else None
 
 
 async def find(db: Database, batch_id: str) -> Batch | None:
     async with db.read() as connection:
-        row = (await connection.execute(select(batches).where(batches.c.id == batch_id))).one_or_none()
+        query = select(batches).where(batches.c.id == batch_id, batches.c.deleting.is_(False))
+        row = (await connection.execute(query)).one_or_none()
     return to_batch(row) if row else None
 
 
@@ -45,7 +55,7 @@ async def page(
     db: Database, *, owner: str | None = None, cursor: str | None = None, limit: int = 50, status: str | None = None
 ) -> tuple[list[Batch], str | None]:
     """Newest first, and the cursor of the next page (None at the end). Ids sort by time of making."""
-    query = select(batches).order_by(batches.c.id.desc()).limit(limit + 1)
+    query = select(batches).where(batches.c.deleting.is_(False)).order_by(batches.c.id.desc()).limit(limit + 1)
     if owner is not None:
         query = query.where(batches.c.owner == owner)
     if status is not None:

@@ -9,7 +9,7 @@ from pixelmill.records import batches as batch_records
 from pixelmill.records.database import Database
 from pixelmill.records.events import News
 from pixelmill.records.models import BatchStatus, State
-from pixelmill.records.tables import images, now, variants
+from pixelmill.records.tables import attempts, images, now, variants
 from pixelmill.records.work import settle
 
 _OPEN = (State.WAITING, State.ACTIVE)
@@ -33,6 +33,7 @@ async def cancel(db: Database, batch_id: str) -> BatchStatus:
             )
         ]
         # By batch, not by a list of ids: a batch may have more images than a statement takes parameters.
+        of_batch = select(images.c.id).where(images.c.batch_id == batch_id)
         of_open = select(images.c.id).where(images.c.batch_id == batch_id, images.c.state.in_(_OPEN))
         await tx.execute(
             update(variants)
@@ -43,6 +44,12 @@ async def cancel(db: Database, batch_id: str) -> BatchStatus:
             update(images)
             .where(images.c.batch_id == batch_id, images.c.state.in_(_OPEN))
             .values(state=State.CANCELED, token=None, process_id=None, finished_at=now())
+        )
+        # Whoever still works on it may write late: a try that has ended is swept when its longest deadline is over.
+        await tx.execute(
+            update(attempts)
+            .where(attempts.c.image_id.in_(of_batch), attempts.c.ended_at.is_(None))
+            .values(ended_at=now(), outcome="canceled")
         )
         news = [News("image.canceled", image_id) for image_id in left]
         return await settle(tx, batch, news, active=-batch.counts.active, canceled=len(left))
@@ -62,6 +69,11 @@ async def replay(db: Database, image_id: str) -> tuple[int, int]:
         row = (await tx.execute(select(images).where(images.c.id == image_id))).one()
         if row.state != State.FAILED:
             raise PixelmillError("conflict", f"Only a failed image can be tried again; this one is {row.state}.")
+        if batch.retention.originals_gone or batch.retention.results_gone:
+            what = "original" if batch.retention.originals_gone else "results of its batch"
+            raise PixelmillError(
+                "conflict", f"Deleted at the end of their retention: the {what}. Send the image again."
+            )
         if row.key is None:
             raise PixelmillError("conflict", "This file was refused at the door and not kept; send it again.")
         generation: int = row.generation + 1

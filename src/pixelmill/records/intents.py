@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
 from pixelmill.records.events import News, log
 from pixelmill.records.models import BatchStatus, State
 from pixelmill.records.tables import batches, images, intents, now, processes, variants
+
+
+#: What else a transaction does.
+Also = Callable[[AsyncConnection], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,10 @@ class NewImage:
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
-    """A request to be accepted. ``variants`` are the recipe's names, in order."""
+    """A request to be accepted. ``variants`` are the recipe's names, in order.
+
+    ``keep_*``: seconds that bytes are kept after the end of the batch; None: for ever.
+    """
 
     id: str
     owner: str
@@ -41,6 +49,8 @@ class NewBatch:
     callback_url: str | None
     priority: int
     images: Sequence[NewImage]
+    keep_originals: float | None = None
+    keep_results: float | None = None
 
 
 async def begin(db: Database, batch_id: str, process_id: str) -> None:
@@ -51,10 +61,11 @@ async def begin(db: Database, batch_id: str, process_id: str) -> None:
         )
 
 
-async def accept(db: Database, new: NewBatch, *, admitted: bool) -> bool:
+async def accept(db: Database, new: NewBatch, *, admitted: bool, also: Also | None = None) -> bool:
     """Turn the intent into a batch, its images and variants and their first events, or do nothing.
 
-    False when the intent is gone: the sweep took this request for dead, and its bytes may be gone too.
+    False when the intent is gone: the sweep took this request for dead, and its bytes may be gone too. ``also`` is
+    done in the same transaction; when it raises, nothing is done.
     """
     refused = [image for image in new.images if image.error_code]
     at = now()
@@ -74,6 +85,8 @@ async def accept(db: Database, new: NewBatch, *, admitted: bool) -> bool:
                 metadata=new.metadata,
                 callback_url=new.callback_url,
                 priority=new.priority,
+                keep_originals=new.keep_originals,
+                keep_results=new.keep_results,
                 created_at=at,
             )
         )
@@ -122,6 +135,8 @@ async def accept(db: Database, new: NewBatch, *, admitted: bool) -> bool:
             for image in refused
         ]
         await log(tx, new.id, 0, news)
+        if also is not None:
+            await also(tx)
     return True
 
 

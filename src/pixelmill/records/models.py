@@ -65,6 +65,22 @@ class Batch:
     seq: int
     created_at: datetime
     finished_at: datetime | None
+    retention: Retention = field(default_factory=lambda: Retention())
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long a batch's bytes live. ``keep_*``: seconds after its end (None: for ever); ``*_until``: known then.
+
+    What is ``*_gone`` is deleted, or is being deleted.
+    """
+
+    keep_originals: float | None = None
+    keep_results: float | None = None
+    originals_until: datetime | None = None
+    results_until: datetime | None = None
+    originals_gone: bool = False
+    results_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +139,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of one image. ``outcome``: completed, failed, retrying, lost (its lease ran out) or handed-back."""
+    """One try of one image.
+
+    ``outcome``: completed, failed, retrying, lost (its lease ran out), handed-back or canceled.
+    """
 
     image_id: str
     token: str
@@ -148,3 +167,58 @@ class Event:
     job_id: str | None
     variant: str | None
     data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Something to sign with. ``until``: it signs until then beside a newer one; None: it is the newest."""
+
+    secret: str = field(repr=False)
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """An endpoint that is told. ``events`` are the names it is told of; ``secrets`` the newest first."""
+
+    id: str
+    owner: str
+    url: str
+    secrets: tuple[Secret, ...]
+    events: tuple[str, ...]
+    created_at: datetime
+    disabled_at: datetime | None
+    disabled_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message to one endpoint, or to a batch's own callback address (``webhook_id`` None).
+
+    ``state``: due, sending, delivered or failed. ``log``: each try as ``{"at", "status", "error", "seconds"}``.
+    """
+
+    id: str
+    owner: str
+    webhook_id: str | None
+    batch_id: str
+    url: str
+    event: str
+    payload: dict[str, Any]
+    state: str
+    tries: int
+    due_at: datetime
+    log: list[dict[str, Any]]
+    created_at: datetime
+    delivered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A link that shows a batch to whoever has it, until it expires."""
+
+    id: str
+    owner: str
+    batch_id: str
+    created_at: datetime
+    expires_at: datetime

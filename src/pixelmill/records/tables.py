@@ -115,11 +115,14 @@ batches = Table(
     Column("seq", BigInteger, nullable=False, default=0),
     Column("created_at", Timestamp, nullable=False),
     Column("finished_at", Timestamp),
-    # Retention: set when the batch ends; bytes go first, then the rows.
+    # Retention: seconds to keep (null: for ever), and from that, set when the batch ends, until when. A part that is
+    # ``gone`` may still have bytes while its ``until`` stands: that is cleared when the last one is deleted.
     Column("keep_originals", Float),
     Column("keep_results", Float),
     Column("originals_until", Timestamp),
     Column("results_until", Timestamp),
+    Column("originals_gone", Boolean, nullable=False, server_default=false(), default=False),
+    Column("results_gone", Boolean, nullable=False, server_default=false(), default=False),
     Column("deleting", Boolean, nullable=False, server_default=false(), default=False),
     Index(None, "owner", "id"),
     Index(None, "status", "id"),
@@ -300,7 +303,16 @@ uploads = Table(
     Index(None, "owner", "id"),
 )
 
-#: Webhook endpoints. ``secrets`` newest first; all of them sign, so that one can be changed without a gap.
+#: What the service signs with, made once and shared by every process: {"secret", "until"} each, newest first.
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+)
+
+#: Webhook endpoints. ``secrets``, as above, all sign until their time is over: one can be changed without a gap.
 webhooks = Table(
     "webhooks",
     metadata,

@@ -17,10 +17,12 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records import batches as batch_records
+from pixelmill.records import deliveries
 from pixelmill.records.database import Database
 from pixelmill.records.events import News, log
 from pixelmill.records.images import to_variant
 from pixelmill.records.models import Batch, BatchStatus, Counts, State, Variant
+from pixelmill.records.retention import Until
 from pixelmill.records.tables import attempts, images, now, variants
 
 
@@ -364,7 +366,7 @@ async def settle(tx: AsyncConnection, batch: Batch, news: list[News], **changes:
         active=was.active + changes.get("active", 0),
         canceled=was.canceled + changes.get("canceled", 0),
     )
-    status, finished_at = BatchStatus.PROCESSING, None
+    status, finished_at, until = BatchStatus.PROCESSING, None, Until()
     if counts.waiting == 0 and counts.active == 0:
         finished_at = now()
         if counts.canceled:
@@ -375,6 +377,8 @@ async def settle(tx: AsyncConnection, batch: Batch, news: list[News], **changes:
         event = "batch.canceled" if counts.canceled else "batch.completed"
         sums = {"status": status.value, "completed": counts.completed, "failed": counts.failed}
         news.append(News(event, data=sums | {"canceled": counts.canceled, "total": counts.total}))
+        until = Until.after(finished_at, batch.retention)
+    await deliveries.note(tx, batch, news, status, counts)
     await log(
         tx,
         batch.id,
@@ -382,6 +386,8 @@ async def settle(tx: AsyncConnection, batch: Batch, news: list[News], **changes:
         news,
         status=status,
         finished_at=finished_at,
+        originals_until=until.originals,
+        results_until=until.results,
         completed=counts.completed,
         failed=counts.failed,
         active=counts.active,

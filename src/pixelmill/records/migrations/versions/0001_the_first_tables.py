@@ -44,6 +44,8 @@ def upgrade() -> None:
         sa.Column("keep_results", sa.Float(), nullable=True),
         sa.Column("originals_until", sa.BigInteger(), nullable=True),
         sa.Column("results_until", sa.BigInteger(), nullable=True),
+        sa.Column("originals_gone", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("results_gone", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("deleting", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_batches")),
     )
@@ -54,6 +56,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_batches_results_until"), ["results_until"], unique=False)
         batch_op.create_index(batch_op.f("ix_batches_status_id"), ["status", "id"], unique=False)
 
+    op.create_table(
+        "secrets",
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("value", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_secrets")),
+    )
     op.create_table(
         "idempotency",
         sa.Column("owner", sa.String(length=64), nullable=False),
