@@ -2,7 +2,7 @@ import { lazy, Suspense, useEffect, useRef } from "react";
 import { Link } from "wouter";
 import { ApiError } from "../api/client";
 import type { Batch } from "../api/types";
-import { bytes, count } from "../lib/format";
+import { bytes, count, saved } from "../lib/format";
 import { Bar } from "../ui/bar";
 import { LinkButton } from "../ui/button";
 import { DownloadIcon, PlusIcon } from "../ui/icons";
@@ -65,7 +65,7 @@ function Shown({ batch, connection }: { batch: Batch; connection: Connection }) 
           </h1>
           <p className="figures mt-2 min-h-7 text-lg text-ink-soft">
             {sums.made > 0 &&
-              `${bytes(sums.bytesIn)} of photos became ${bytes(sums.bytesOut)} in ${count(sums.made, "variant")}.`}
+              `${count(sums.made, "variant")} with ${bytes(sums.bytesOut)}${average(sums)}.`}
             {sums.made === 0 && !over && "The first variant is on its way."}
           </p>
         </div>
@@ -121,6 +121,11 @@ function Opened({ batch }: { batch: Batch }) {
       />
     </Suspense>
   );
+}
+
+function average({ saved: percent, made }: Totals): string {
+  if (percent === null || Math.abs(percent) < 0.5) return "";
+  return made === 1 ? `, ${saved(percent)} than its photo` : `, on average ${saved(percent)} than their photos`;
 }
 
 function headline(batch: Batch, sums: Totals): string {

@@ -122,27 +122,28 @@ export interface Totals {
   variants: number;
   made: number;
   notMade: number;
-  bytesIn: number;
   bytesOut: number;
+  /** Mean of what each variant saves against its photo, in percent; null before the first. */
+  saved: number | null;
 }
 
 export function totals(batch: Batch): Totals {
-  const sums: Totals = { images: batch.files.length, failed: 0, variants: 0, made: 0, notMade: 0, bytesIn: 0, bytesOut: 0 };
+  const sums: Totals = { images: batch.files.length, failed: 0, variants: 0, made: 0, notMade: 0, bytesOut: 0, saved: null };
+  let saved = 0;
   for (const image of batch.files) {
     if (image.state === "failed") sums.failed += 1;
-    let any = false;
     for (const variant of image.variants) {
       sums.variants += 1;
       if (variant.state === "completed") {
-        any = true;
         sums.made += 1;
         sums.bytesOut += variant.bytes ?? 0;
+        saved += variant.savedPercent ?? 0;
       } else if (variant.state === "failed" || variant.state === "canceled") {
         sums.notMade += 1;
       }
     }
-    if (any) sums.bytesIn += image.bytes ?? 0;
   }
+  if (sums.made > 0) sums.saved = saved / sums.made;
   return sums;
 }
 
