@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from pixelmill.cli.common import BACKLOG, address, check_exposure, listen, load_settings
+from pixelmill.cli.common import BACKLOG, address, check_exposure, check_queue, listen, load_settings
 from pixelmill.settings import Settings
 
 _HEADER_SECONDS = 15  # a client that has not sent its headers by then is not going to
@@ -30,6 +30,7 @@ def api(migrate: bool = typer.Option(False, "--migrate", help="Bring the databas
 
     settings = load_settings()
     check_exposure(settings)
+    check_queue(settings)
     logs.configure(settings.log_level)
     # Each open request is a file: shells often allow 1024, where the system allows far more.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -91,5 +92,5 @@ def _server(application: Any, sock: socket.socket) -> Any:
         backpressure=_MOST_OPEN,
         http1_settings=HTTP1Settings(header_read_timeout=_HEADER_SECONDS * 1000),
         log_dictconfig={"loggers": {"_granian": {"handlers": [], "propagate": True}}},
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
     )

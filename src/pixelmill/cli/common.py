@@ -1,7 +1,8 @@
-"""What several commands need: settings with friendly errors, the check of who may reach us, the listening socket."""
+"""What several commands need: settings with friendly errors, checks before the start, the listening socket."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
 import os
@@ -10,6 +11,7 @@ import socket
 from pydantic import ValidationError
 
 from pixelmill.errors import PixelmillError
+from pixelmill.queue import embedded
 from pixelmill.settings import Settings
 
 LISTEN_FD = "PIXELMILL_LISTEN_FD"
@@ -46,6 +48,18 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def check_queue(settings: Settings) -> None:
+    """Refuse to run one part alone without a queue that other parts share."""
+    if settings.redis is None:
+        if not asyncio.run(embedded.answers(settings.data_dir)):
+            raise PixelmillError(
+                "unavailable",
+                "There is no queue. Set REDIS_URL to a Redis or Valkey, or run `pixelmill serve`, which has its own.",
+            )
+    elif not settings.redis.startswith(("redis://", "rediss://", "unix://")):
+        raise PixelmillError("bad-request", "REDIS_URL must start with redis://, rediss:// or unix://.")
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from pixelmill.cli.common import load_settings
+from pixelmill.cli.common import check_queue, load_settings
 from pixelmill.settings import Settings
 
 
@@ -16,6 +16,7 @@ def worker() -> None:
     from pixelmill import logs
 
     settings = load_settings()
+    check_queue(settings)
     logs.configure(settings.log_level)
     uvloop.run(_run(settings))
 

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import structlog
+from redis.exceptions import AuthenticationError, NoPermissionError
 
 from pixelmill.queue.cancelling import cancel, obey_cancellation
 from pixelmill.queue.job import Done, Failed, Handler, Later, Outcome
@@ -278,7 +279,10 @@ class Worker:
     def _is_down(self, error: BaseException) -> None:
         if not self._down:
             self._down = True
-            log.warning("queue.away", error=str(error) or type(error).__name__)
+            if isinstance(error, (AuthenticationError, NoPermissionError)):
+                log.error("queue.refuses-us", error=str(error), advice="Mend the user or password in REDIS_URL.")
+            else:
+                log.warning("queue.away", error=str(error) or type(error).__name__)
 
     def _is_up(self) -> None:
         if self._down:
