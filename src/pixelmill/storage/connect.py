@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -44,7 +45,8 @@ def _s3(settings: Settings, bucket: str, prefix: str) -> Storage:
     from pixelmill.storage.object_store import CLIENT
     from pixelmill.storage.sigv4 import Signer
 
-    endpoint = (settings.aws_endpoint_url or "").rstrip("/") or None
+    endpoint = _address(settings.aws_endpoint_url, "AWS_ENDPOINT_URL")
+    public = _address(settings.storage_public_url, "PIXELMILL_STORAGE_PUBLIC_URL")
     region = settings.aws_region or "us-east-1"
     # Amazon's own bucket has a host of its own, but a name with dots fits no certificate; others take it in the path.
     by_host = endpoint is None and "." not in bucket
@@ -78,7 +80,7 @@ def _s3(settings: Settings, bucket: str, prefix: str) -> Storage:
 
         signers["inside"] = signer(endpoint)
         if settings.storage_presign:
-            signers["signer"] = signer((settings.storage_public_url or "").rstrip("/") or endpoint)
+            signers["signer"] = signer(public or endpoint)
     client: Any = {**CLIENT, "allow_http": bool(endpoint and endpoint.startswith("http://"))}
 
     def store(**more: Any) -> S3Store:
@@ -105,7 +107,8 @@ def _azure(settings: Settings, container: str, prefix: str) -> Storage:
     from pixelmill.storage.complaints import AZURE_NAMES, Complaints
     from pixelmill.storage.object_store import CLIENT
 
-    endpoint = os.environ.get("AZURE_STORAGE_ENDPOINT") or os.environ.get("AZURE_ENDPOINT")
+    given = os.environ.get("AZURE_STORAGE_ENDPOINT") or os.environ.get("AZURE_ENDPOINT")
+    endpoint = _address(given, "AZURE_STORAGE_ENDPOINT")
     client: Any = {**CLIENT, "allow_http": bool(endpoint and endpoint.startswith("http://"))}
 
     def store(**more: Any) -> AzureStore:
@@ -134,6 +137,15 @@ def _storage(store: Any, prefix: str, complaints: Any, client: Any, **signers: A
         names = complaints.names
         settings = ", ".join(dict.fromkeys([names["bucket"], names["key"], names["secret"], names["endpoint"]]))
         raise _wrong(f"The settings of storage do not fit ({type(error).__name__}): check {settings}.") from None
+
+
+def _address(value: str | None, setting: str) -> str | None:
+    """The address of a server without a slash at its end; obstore itself panics at one that is none."""
+    if not value:
+        return None
+    if not re.fullmatch(r"https?://([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[!-~]*)?", value):
+        raise _wrong(f"{setting} must be the address of a server, as http://host:9000 or https://host.")
+    return value.rstrip("/")
 
 
 def _wrong(detail: str) -> PixelmillError:

@@ -42,8 +42,6 @@ PART = 8 * 1024 * 1024
 CHUNK = 1024 * 1024
 #: Bytes up to which a fetched object is kept in memory; beyond, in a file without a name.
 IN_MEMORY = 64 * 1024 * 1024
-#: Times that a download which breaks off is taken up again where it broke.
-RESUMES = 4
 #: Keys of one request to delete.
 PAGE = 1000
 
@@ -135,33 +133,28 @@ class ObjectStorage:
             yield bytes(chunk)
 
     async def _pieces(self, key: str, start: int, end: int | None) -> AsyncIterator[tuple[memoryview, int]]:
-        """Chunks, and the size of the whole object; taken up again where the connection broke."""
+        """Chunks, and the size of the whole object. obstore itself goes on where a connection broke."""
         if end is not None and end <= start:
             with _translated("Reading"):
                 await obstore.head_async(self._store, key)
             return
-        at, until, etag = start, end, None
-        for attempt in range(RESUMES + 1):
-            options: GetOptions = {}
-            if at or until is not None:
-                options["range"] = {"offset": at} if until is None else (at, until)
-            if etag:
-                options["if_match"] = etag  # the rest of the same object
-            try:
-                with _translated("Reading"):
-                    found = await obstore.get_async(self._store, key, options=options)
-            except StoreError as error:
-                if error.status == 416 and attempt == 0:  # it ends before ``start``
-                    return
-                raise
-            size, etag, until = found.meta["size"], found.meta["e_tag"], found.range[1]
-            with contextlib.suppress(StoreError), _translated("Reading"):
-                async for chunk in found.stream(CHUNK):
-                    at += len(chunk)
-                    yield memoryview(chunk), size
-            if at >= until:
+        options: GetOptions = {}
+        if start or end is not None:
+            options["range"] = {"offset": start} if end is None else (start, end)
+        try:
+            with _translated("Reading"):
+                found = await obstore.get_async(self._store, key, options=options)
+        except StoreError as error:
+            if error.status == 416:  # it ends before ``start``
                 return
-        raise StoreError("Reading", "the connection broke again and again", 0)
+            raise
+        size, left = found.meta["size"], found.range[1] - found.range[0]
+        with _translated("Reading"):
+            async for chunk in found.stream(CHUNK):
+                left -= len(chunk)
+                yield memoryview(chunk), size
+        if left:
+            raise StoreError("Reading", "the answer was cut short", 0)
 
     async def stat(self, key: str) -> Stat | None:
         keys.check(key)
@@ -294,10 +287,10 @@ class ObjectWriter:
             error = asyncio.CancelledError()
             with contextlib.suppress(OSError), _translated("Giving up"):
                 await self._parts.__aexit__(type(error), error, None)
+            await self._storage.end_uploads(self._key)  # obstore ends none that failed
         if self._sent:
             # It may have been stored although we were not told so.
             await self._storage.delete([self._key])
-            await self._storage.end_uploads(self._key)
 
     async def _flush(self) -> None:
         if self._parts is None:
