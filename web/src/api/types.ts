@@ -1,45 +1,15 @@
-/** The wire contract as the pages use it. */
+/** The wire contract as the pages use it. `schema.d.ts` is made from the service's OpenAPI document: `npm run types`. */
+import type { components } from "./schema";
 
-export type State = "waiting" | "active" | "completed" | "failed" | "canceled";
-export type BatchStatus = "waiting" | "processing" | "completed" | "completed-with-errors" | "canceled";
+type Schemas = components["schemas"];
 
-export interface Variant {
-  name: string;
-  state: State;
-  progress?: number | null;
-  url?: string | null;
-  format?: string | null;
-  width?: number | null;
-  height?: number | null;
-  bytes?: number | null;
-  quality?: number | null;
-  savedPercent?: number | null;
-  error?: { code: string; detail: string } | null;
-}
-
-export interface ImageJob {
-  jobId: string;
-  originalName: string;
-  state: State;
-  failedReason?: string | null;
-  errorCode?: string | null;
-  width?: number | null;
-  height?: number | null;
-  bytes?: number | null;
-  format?: string | null;
-  variants: Variant[];
-}
-
-export interface Batch {
-  batchId: string;
-  status: BatchStatus;
-  progress: Record<"total" | "completed" | "failed" | "active" | "waiting" | "canceled", number>;
-  createdAt: string;
-  preset?: string | null;
-  links?: { events?: string | null; archive?: string | null } | null;
-  files: ImageJob[];
-  nextCursor?: string | null;
-}
+export type State = Schemas["State"];
+export type BatchStatus = Schemas["BatchStatus"];
+export type Variant = Schemas["VariantOut"];
+export type ImageJob = Schemas["ImageOut"];
+export type Batch = Schemas["BatchOut"];
+export type Accepted = Schemas["Accepted"];
+export type Limits = Pick<Schemas["LimitsOut"], "maxFiles" | "maxFileBytes">;
 
 /** One line of a batch's log. `facts` differ by event. */
 export interface BatchEvent {
@@ -72,34 +42,19 @@ export interface RecipeVariant {
   output?: { format?: string; quality?: number | string; maxBytes?: number; [option: string]: unknown };
 }
 
-export interface Preset {
-  name: string;
-  title: string;
-  description: string;
-  recipe: { variants: RecipeVariant[] };
+export interface Recipe {
+  variants: RecipeVariant[];
 }
 
-export interface Limits {
-  maxFiles: number;
-  maxFileBytes: number;
-}
+export type Preset = Omit<Schemas["PresetOut"], "recipe"> & { recipe: Recipe };
 
 export interface Presets {
   presets: Preset[];
   limits: Limits;
 }
 
-export interface Accepted {
-  batchId: string;
-  statusUrl: string;
-  totalFiles: number;
-}
-
-/** RFC 9457, with the members that this service adds. */
-export interface Problem {
-  type?: string;
-  title?: string;
-  status?: number;
-  detail?: string;
+/** RFC 9457. Anything may stand between the service and us, so nothing of it is certain. */
+export type Problem = Partial<Schemas["Problem"]> & {
+  /** Why each file was refused, when all were. */
   files?: { originalName?: string; name?: string; errorCode?: string; reason?: string; detail?: string }[];
-}
+};

@@ -1,21 +1,9 @@
 import { describe, expect, test } from "vitest";
-import type { Batch, BatchEvent, ImageJob } from "../api/types";
+import { testBatch, testImage } from "../api/testing";
+import type { Batch, BatchEvent } from "../api/types";
 import { ends, reduce, totals } from "./reduce";
 
-const image = (jobId: string): ImageJob => ({
-  jobId,
-  originalName: `${jobId}.jpg`,
-  state: "waiting",
-  bytes: 1000,
-  variants: ["square", "story"].map((name) => ({ name, state: "waiting", progress: 0 })),
-});
-const batch = (): Batch => ({
-  batchId: "b",
-  status: "waiting",
-  progress: { total: 2, completed: 0, failed: 0, active: 0, waiting: 2, canceled: 0 },
-  createdAt: "2026-11-22T06:00:00.000Z",
-  files: [image("1"), image("2")],
-});
+const batch = (): Batch => testBatch([testImage("1", ["square", "story"]), testImage("2", ["square", "story"])]);
 const event = (name: string, facts: Partial<BatchEvent> = {}): BatchEvent => ({ event: name, batchId: "b", ...facts });
 const made = (jobId: string, variant: string, bytes = 100) =>
   event("variant.completed", { jobId, variant, bytes, url: `/images/${jobId}/${variant}`, width: 10, height: 10, format: "jpeg" });

@@ -1,27 +1,24 @@
 import { expect, test } from "vitest";
-import type { ImageJob, Variant } from "../api/types";
+import { testImage, testVariant } from "../api/testing";
+import type { Variant } from "../api/types";
 import { markdown, picture } from "./snippets";
 
 const made = (name: string, format: string, width: number, height: number): Variant => ({
-  name,
+  ...testVariant(name),
   state: "completed",
   url: `/images/1/${name}`,
   format,
   width,
   height,
 });
-const image: ImageJob = {
-  jobId: "1",
-  originalName: 'my "best" [1].jpg',
-  state: "completed",
-  variants: [
-    made("w800", "jpeg", 800, 600),
-    made("w400", "jpeg", 400, 300),
-    made("a800", "avif", 800, 600),
-    made("square", "jpeg", 500, 500),
-    { name: "late", state: "waiting" },
-  ],
-};
+const variants = [
+  made("w800", "jpeg", 800, 600),
+  made("w400", "jpeg", 400, 300),
+  made("a800", "avif", 800, 600),
+  made("square", "jpeg", 500, 500),
+  testVariant("late"),
+];
+const image = { ...testImage("1", []), originalName: 'my "best" [1].jpg', variants };
 
 test("a picture holds what shows the same cut, and nothing else", () => {
   const html = picture(image, image.variants[0] as Variant);
