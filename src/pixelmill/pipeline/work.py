@@ -106,7 +106,7 @@ class Millhand:
             return
         recipe = parse_recipe(held.recipe)
         clock = time.perf_counter()
-        with await self._storage.open(held.key) as source:
+        with await self._storage.open(held.key, sha256=held.sha256) as source:
             report.timings["open"] = round(time.perf_counter() - clock, 4)
             left = len(held.missing)
             async with aclosing(self._decoders.make(source, recipe, held.missing)) as results:

@@ -51,6 +51,7 @@ class Claim:
     generation: int
     priority: int
     key: str
+    sha256: str | None
     tries: int
     crashes: int
     take_overs: int
@@ -174,6 +175,7 @@ async def claim(
         generation=generation,
         priority=row.priority,
         key=row.key,
+        sha256=row.sha256,
         tries=row.tries + 1,
         crashes=row.crashes,
         take_overs=row.take_overs,
