@@ -46,6 +46,7 @@ CODES: Mapping[str, Code] = _codes(
     Code("bad-recipe", "Bad recipe", 422, "Mend the field that `pointer` names."),
     Code("too-many-variants", "Too many variants", 422, "Ask for fewer variants, or raise PIXELMILL_MAX_VARIANTS."),
     Code("output-too-large", "Output too large", 422, "Ask for fewer pixels, or raise PIXELMILL_MAX_OUTPUT_PIXELS."),
+    Code("cannot-fit", "Cannot fit", 422, "Allow more bytes, or ask for fewer pixels or another format."),
     Code("enlarged-too-much", "Enlarged too much", 422, "Enlarge less, or raise PIXELMILL_MAX_ENLARGEMENT."),
     Code("unknown-preset", "Unknown preset", 422, "Choose one of the names that GET /presets lists."),
     Code("bad-request", "Bad request", 400, "Mend what `detail` names and send the request again."),

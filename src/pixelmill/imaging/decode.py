@@ -13,7 +13,8 @@ from typing import Any
 
 import pyvips
 
-from pixelmill.imaging.inspect import Buffer, Header, reading
+from pixelmill.imaging.header import Buffer, Header, reading
+from pixelmill.imaging.profile import is_srgb
 from pixelmill.imaging.steps._pixels import frames_of
 from pixelmill.recipes.step import Size
 
@@ -24,7 +25,6 @@ class Base:
 
     image: pyvips.Image
     nominal: Size
-    profile: bool
 
     @cached_property
     def native(self) -> list[pyvips.Image]:
@@ -75,19 +75,38 @@ def halve(image: pyvips.Image) -> pyvips.Image:
     return image.premultiply().shrink(2, 2).unpremultiply().cast(format)
 
 
-def decode(data: Buffer, header: Header, size: Size, animated: bool) -> Base:
-    """Decode to ``size`` (upright), all frames if ``animated``.
+def decode(data: Buffer, header: Header, size: Size, animated: bool = False, luma: bool = False) -> Base:
+    """Decode to ``size`` (upright), all frames if ``animated``, brightness alone if ``luma``.
 
     Raises :class:`PixelmillError` ``corrupt-image`` for one that is damaged or cut short, ``out-of-memory``.
     """
     with reading():
-        image = load(data, header, size, animated)
-        return Base(image.copy_memory(), header.size, header.profile)
+        image = load_luma(data, header, size) if luma else load(data, header, size, animated)
+        return Base(image.copy_memory(), header.size)
+
+
+def can_luma(header: Header) -> bool:
+    """Whether the brightness the file stores is the brightness of the picture: a JPEG in sRGB."""
+    return header.format == "jpeg" and header.bands in (1, 3) and not header.profile
+
+
+def load_luma(data: Buffer, header: Header, size: Size) -> pyvips.Image:
+    """The brightness of a JPEG at ``size``."""
+    from pixelmill.imaging.read import luma
+
+    return luma.load(data, size, header.orientation)
 
 
 def load(data: Buffer, header: Header, size: Size, animated: bool) -> pyvips.Image:
     """The image at ``size``, not yet read: its errors come when it is."""
     # thumbnail_source ignores the argument fail_on (libvips 8.18.7), the option string is honoured.
+    if header.format in ("heic", "jxl"):
+        from pixelmill.imaging.read import heic, jxl
+
+        image = (heic if header.format == "heic" else jxl).load(data)
+        if size == (image.width, image.height):
+            return image
+        return image.thumbnail_image(size.width, height=size.height, size="force", no_rotate=True)
     source = pyvips.Source.new_from_memory(data)  # no copy, unlike a buffer in pyvips
     options = "fail_on=truncated" + (",n=-1" if animated and header.frames > 1 else "")
     if size == header.size and header.format != "svg" and header.interpretation != "cmyk":
@@ -101,8 +120,10 @@ def load(data: Buffer, header: Header, size: Size, animated: bool) -> pyvips.Ima
 def to_srgb(image: pyvips.Image) -> pyvips.Image:
     """8-bit sRGB or grey, without profile."""
     if "icc-profile-data" in image.get_fields():
-        with suppress(pyvips.Error):  # A broken profile: the numbers are taken as they are.
-            image = image.icc_transform("srgb", embedded=True)
+        profile = image.get("icc-profile-data")
+        if not (isinstance(profile, bytes) and is_srgb(profile)):
+            with suppress(pyvips.Error):  # A broken profile: the numbers are taken as they are.
+                image = image.icc_transform("srgb", embedded=True)
         image = image.copy()
         image.remove("icc-profile-data")
     grey = image.interpretation in ("b-w", "grey16")

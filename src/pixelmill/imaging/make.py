@@ -8,17 +8,18 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyvips
 
 from pixelmill.errors import PixelmillError
-from pixelmill.imaging import decode, encode, plan, vips
-from pixelmill.imaging.encode._format import KEEP_ICC, STRIP
-from pixelmill.imaging.inspect import Buffer, Header, inspect, number
+from pixelmill.imaging import decode, facts, metadata, plan, vips
+from pixelmill.imaging.finish import finish, moves
+from pixelmill.imaging.header import Buffer, Header, inspect
 from pixelmill.imaging.results import Inspected, Limits, Made, NotMade, Result
 from pixelmill.imaging.steps._pixels import as_rgb
-from pixelmill.recipes.models import FORMATS, Output, Recipe, Variant
-from pixelmill.recipes.step import Canvas, Size, rgba
+from pixelmill.recipes.models import Recipe, Variant
+from pixelmill.recipes.step import Canvas, Size
 
 
 def make(data: Buffer, recipe: Recipe, names: Sequence[str], limits: Limits) -> Iterator[Result]:
@@ -27,50 +28,81 @@ def make(data: Buffer, recipe: Recipe, names: Sequence[str], limits: Limits) -> 
     Raises :class:`PixelmillError` when the image cannot be used at all.
     """
     header = inspect(data, limits)
-    yield Inspected(header.format, *header.size, header.frames, header.bytes, {})
     wanted: list[Variant] = []
+    refused: list[NotMade] = []
     for variant in (recipe.variant(name) for name in names):
         try:
-            plan.check(variant, header.size, header.frames if moves(variant, header) else 1, limits)
+            plan.check(variant, header.size, header.frames if moves(variant.output, header) else 1, limits)
             wanted.append(variant)
         except PixelmillError as error:
-            yield NotMade(variant.name, error.code, error.detail)
-    for animated in (False, True):
-        group = [variant for variant in wanted if moves(variant, header) == animated]
+            refused.append(NotMade(variant.name, error.code, error.detail))
+    exif = metadata.shown(header.exif or _exif(header))
+    known: dict[str, Any] = {"exif": exif} if exif else {}
+    groups = [(animated, [v for v in wanted if moves(v.output, header) == animated]) for animated in (False, True)]
+    inspected = False
+    for animated, group in groups:
         if not group:
             continue
         needs = {variant.name: plan.need(variant.steps, header.size) for variant in group}
-        base = decode.decode(data, header, plan.together(list(needs.values()), header.size), animated)
+        size = plan.together(list(needs.values()), header.size)
+        luma = (
+            not animated
+            and not recipe.facts
+            and decode.can_luma(header)
+            and all(plan.luma_only(variant.steps) for variant in group)
+        )
+        if not inspected and not recipe.facts:
+            yield _inspected(header, known)
+        base = decode.decode(data, header, size, animated, luma)
+        if not inspected and recipe.facts:
+            frame = base.level(Size(facts.SIDE, facts.SIDE), False)[0]
+            yield _inspected(header, known | facts.facts(frame))
+        if not inspected:
+            yield from refused
+        inspected = True
         for variant in group:
             yield one(base, variant, header, needs[variant.name])
         del base
+    if not inspected:
+        yield _inspected(header, known)
+        yield from refused
 
 
-def moves(variant: Variant, header: Header) -> bool:
-    """Whether this variant is made of all the frames."""
-    output = variant.output
-    return header.frames > 1 and output.animated and encode.load(_format(output, header)).animation
+def _inspected(header: Header, known: dict[str, Any]) -> Inspected:
+    return Inspected(header.format, *header.size, header.frames, header.bytes, known)
 
 
-def _format(output: Output, header: Header) -> str:
-    if output.format == "same":
-        return header.format if header.format in FORMATS else ("png" if header.alpha else "jpeg")
-    if output.format == "auto":
-        return "webp"
-    return output.format
+def _exif(header: Header) -> bytes | None:
+    image = header.image
+    if image is None or "exif-data" not in image.get_fields():
+        return None
+    block = image.get("exif-data")
+    return block if isinstance(block, bytes) else None
 
 
 def one(base: decode.Base, variant: Variant, header: Header, need: Size) -> Made | NotMade:
     """Make one variant; what goes wrong is told, and its siblings are made."""
     started = time.perf_counter()
     try:
-        image = apply(base, variant, need)
-        return _encoded(image, variant, header, started)
+        file = finish(apply(base, variant, need), variant.output, header)
     except PixelmillError as error:
         return NotMade(variant.name, error.code, error.detail)
     except Exception as error:
         code = "out-of-memory" if vips.is_memory(error) else "internal-error"
         return NotMade(variant.name, code, vips.reason(error), traceback.format_exc())
+    saved = round(100 * (1 - len(file.data) / header.bytes), 1)
+    return Made(
+        variant.name,
+        file.data,
+        file.format.name,
+        file.format.extension,
+        file.format.content_type,
+        file.width,
+        file.height,
+        file.quality,
+        time.perf_counter() - started,
+        {"savedPercent": saved, **file.facts},
+    )
 
 
 def apply(base: decode.Base, variant: Variant, need: Size) -> pyvips.Image:
@@ -97,37 +129,3 @@ def _frame(image: pyvips.Image, variant: Variant, nominal: Size, notes: list[dic
         image = step.apply(image, Canvas(nominal, memory))
         nominal = step.after(nominal) or Size(image.width, image.height)
     return image
-
-
-def _encoded(image: pyvips.Image, variant: Variant, header: Header, started: float) -> Made:
-    output = variant.output
-    format = encode.load(_format(output, header))
-    if max(image.width, image.height) > format.longest:
-        raise PixelmillError("output-too-large", f"{format.name} has at most {format.longest} pixels a side.")
-    if image.hasalpha() and not format.alpha:
-        image = image.flatten(background=_behind(image, output.background))
-    if image.format not in ("uchar", "ushort"):
-        image = image.cast("uchar")
-    quality = float(output.quality) if isinstance(output.quality, int) else format.quality
-    if output.lossless:
-        quality = None
-    keep = KEEP_ICC if output.colour == "keep" else STRIP
-    height = number(image, "page-height") if "page-height" in image.get_fields() else image.height
-    data = format.encode(image, encode.Encoding(quality, output, keep))
-    return Made(
-        variant.name,
-        data,
-        format.name,
-        format.extension,
-        format.content_type,
-        image.width,
-        height,
-        quality,
-        time.perf_counter() - started,
-        {},
-    )
-
-
-def _behind(image: pyvips.Image, colour: str) -> list[float]:
-    red, green, blue, _ = rgba(colour)
-    return [red, green, blue] if image.bands >= 4 else [round(0.299 * red + 0.587 * green + 0.114 * blue)]

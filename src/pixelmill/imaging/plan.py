@@ -27,6 +27,16 @@ def need(steps: Sequence[Step], source: Size) -> Size:
     return source
 
 
+def luma_only(steps: Sequence[Step]) -> bool:
+    """Whether brightness alone is enough to make this."""
+    for step in steps:
+        if step.makes_grey:
+            return True
+        if not step.keeps_luma():
+            return False
+    return False
+
+
 def scaled(size: Size, factor: float) -> Size:
     """``size`` times ``factor``, rounded up."""
     return Size(max(1, ceil(size.width * factor - 1e-6)), max(1, ceil(size.height * factor - 1e-6)))

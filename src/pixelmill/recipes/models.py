@@ -37,6 +37,10 @@ class Output(Model):
     mode: Literal["fast", "balanced", "small"] = Field(
         "balanced", description="How far `auto` goes for a smaller file, and how close it stays to the original."
     )
+    target: Annotated[float, Field(ge=30, le=95)] | None = Field(
+        None,
+        description="SSIMULACRA2 that `auto` reaches: 90 is not told from the original, 70 (the default) is good.",
+    )
     formats: tuple[Format, ...] | None = Field(
         None,
         min_length=1,

@@ -9,7 +9,7 @@ from sizes alone, what it makes of a size (:meth:`Step.after`) and whether it sc
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -58,6 +58,11 @@ class Step(Model):
     """One operation of a variant."""
 
     op: str
+    makes_grey: ClassVar[bool] = False
+
+    def keeps_luma(self) -> bool:
+        """Whether brightness alone goes in as it comes out: then black and white variants need no colour decoded."""
+        return False
 
     def scales_to(self, size: Size) -> Size | None:
         """The size this step scales the whole of an image of ``size`` to; None when it does not scale."""

@@ -18,11 +18,14 @@ STRIP, KEEP_EXIF, KEEP_XMP, KEEP_IPTC, KEEP_ICC, KEEP_OTHER = 0, 1, 2, 4, 8, 16
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """One encode. ``quality`` is 1 to 100; None is lossless. ``keep`` says what metadata is written."""
+    """One encode. ``quality`` is 1 to 100; None is lossless. ``keep`` says what metadata is written.
+
+    ``squeeze``: the quality was chosen for this image by its look or size, so the encoder may choose its own tables."""
 
     quality: float | None
     output: Output
     keep: int = STRIP
+    squeeze: bool = False
 
 
 @dataclass(frozen=True, slots=True)

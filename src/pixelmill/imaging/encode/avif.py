@@ -16,12 +16,19 @@ def encode(image: pyvips.Image, encoding: Encoding) -> bytes:
         compression="av1",
         Q=round(encoding.quality or 50),
         lossless=encoding.quality is None,
-        effort=scale(output.effort, 2, 9),
+        effort=effort(encoding),
         subsample_mode="off" if output.subsampling == "4:4:4" or encoding.quality is None else "on",
         bitdepth=8,
         keep=encoding.keep,
     )
     return data
+
+
+def effort(encoding: Encoding) -> int:
+    """aom's effort, 0 to 9."""
+    if encoding.squeeze and encoding.output.effort is None:
+        return {"fast": 0, "balanced": 2, "small": 4}[encoding.output.mode]
+    return scale(encoding.output.effort, 2, 9)
 
 
 FORMAT = Format("avif", "avif", "image/avif", encode, quality=55, lossless=True, longest=16_384)

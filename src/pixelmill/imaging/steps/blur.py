@@ -16,6 +16,9 @@ class Blur(Step):
     op: Literal["blur"] = "blur"
     sigma: float = Field(ge=0.3, le=250, description="Standard deviation in pixels.")
 
+    def keeps_luma(self) -> bool:
+        return True
+
     def apply(self, image: pyvips.Image, canvas: Canvas) -> pyvips.Image:
         sigma = canvas.length(image, self.sigma)
         if sigma < 0.2:

@@ -42,6 +42,9 @@ class Crop(Step):
     def after(self, size: Size) -> Size:
         return Size(*self.rectangle(size)[2:])
 
+    def keeps_luma(self) -> bool:
+        return self.gravity not in ("attention", "entropy")
+
     def apply(self, image: pyvips.Image, canvas: Canvas) -> pyvips.Image:
         across, down = canvas.scale(image)
         left, top, width, height = self.rectangle(canvas.nominal)

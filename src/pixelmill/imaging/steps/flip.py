@@ -18,6 +18,9 @@ class Flip(Step):
         "horizontal", description="`horizontal` swaps left and right, `vertical` swaps top and bottom."
     )
 
+    def keeps_luma(self) -> bool:
+        return True
+
     def apply(self, image: pyvips.Image, canvas: Canvas) -> pyvips.Image:
         if self.direction in ("horizontal", "both"):
             image = image.fliphor()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pixelmill.imaging.steps._pixels import colour_bands
 from pixelmill.recipes.step import Canvas, Step
@@ -16,6 +16,7 @@ class Grayscale(Step):
     """Black and white: each pixel's luma."""
 
     op: Literal["grayscale"] = "grayscale"
+    makes_grey: ClassVar[bool] = True
 
     def apply(self, image: pyvips.Image, canvas: Canvas) -> pyvips.Image:
         import pyvips

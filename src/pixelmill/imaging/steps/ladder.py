@@ -44,5 +44,8 @@ class Ladder(Step):
     def after(self, size: Size) -> Size:
         return self.scales_to(size)
 
+    def keeps_luma(self) -> bool:
+        return True
+
     def apply(self, image: pyvips.Image, canvas: Canvas) -> pyvips.Image:
         return scale_to(image, self.scales_to(canvas.nominal))

@@ -67,6 +67,9 @@ class Resize(Step):
     def after(self, size: Size) -> Size:
         return self.box(size) if self.fit in ("cover", "contain") else self.scales_to(size)
 
+    def keeps_luma(self) -> bool:
+        return self.fit != "cover" or self.gravity not in ("attention", "entropy")
+
     def apply(self, image: pyvips.Image, canvas: Canvas) -> pyvips.Image:
         image = scale_to(image, self.scales_to(canvas.nominal))
         if self.fit == "cover":

@@ -12,6 +12,7 @@ import pyvips
 
 from pixelmill.errors import PixelmillError
 from pixelmill.imaging import vips
+from pixelmill.imaging.profile import is_srgb
 from pixelmill.imaging.results import Limits
 from pixelmill.imaging.sniff import HEAD, sniff
 from pixelmill.recipes.step import Size
@@ -19,10 +20,17 @@ from pixelmill.recipes.step import Size
 Buffer = Any
 """Bytes, or a mapped file."""
 
+MOST_CHANNELS = 5
+"""CMYK and alpha."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """``size`` is upright; ``stored`` as the file has it, before its EXIF orientation is applied."""
+    """``size`` is upright; ``stored`` as the file has it, before its EXIF orientation is applied.
+
+    ``profile``: it has an ICC profile, other than sRGB's own. ``image``: libvips' view of the header, or None where
+    another library reads the format. ``exif``: the raw block, where libvips does not read it.
+    """
 
     format: str
     size: Size
@@ -35,7 +43,8 @@ class Header:
     interpretation: str
     profile: bool
     progressive: bool
-    fields: dict[str, Any]
+    image: pyvips.Image | None
+    exif: Buffer = None
 
 
 def inspect(data: Buffer, limits: Limits) -> Header:
@@ -51,19 +60,18 @@ def inspect(data: Buffer, limits: Limits) -> Header:
     format = sniff(bytes(data[:HEAD]))
     if format is None:
         raise PixelmillError("unsupported-format")
-    header = _read(data, format)
+    header = _other(data, format) if format in ("heic", "jxl") else _vips(data, format)
     check(header, data, limits)
     return header
 
 
-def _read(data: Buffer, format: str) -> Header:
+def _vips(data: Buffer, format: str) -> Header:
     with reading():
         image = pyvips.Image.new_from_source(pyvips.Source.new_from_memory(data), "", access="sequential")
     loader = str(image.get("vips-loader"))
     if not loader.startswith(_LOADER[format]):
         raise PixelmillError("unsupported-format", f"The file looks like {format} but is read as {loader}.")
-    fields = image.get_fields()
-    frames = number(image, "n-pages") if "n-pages" in fields else 1
+    fields = set(image.get_fields())
     orientation = number(image, "orientation") if "orientation" in fields else 1
     orientation = orientation if 1 <= orientation <= 8 else 1
     stored = Size(image.width, image.height)
@@ -71,23 +79,16 @@ def _read(data: Buffer, format: str) -> Header:
         format=format,
         size=Size(stored.height, stored.width) if orientation >= 5 else stored,
         stored=stored,
-        frames=frames if format in ("gif", "webp") else 1,
+        frames=number(image, "n-pages") if format in ("gif", "webp") and "n-pages" in fields else 1,
         bytes=len(data),
         orientation=orientation,
         alpha=bool(image.hasalpha()),
         bands=image.bands,
         interpretation=str(image.interpretation),
-        profile="icc-profile-data" in fields,
-        progressive="interlaced" in fields and format == "jpeg",
-        fields={},
+        profile="icc-profile-data" in fields and not is_srgb(bytes(image.get("icc-profile-data"))),
+        progressive=format == "jpeg" and "interlaced" in fields,
+        image=image,
     )
-
-
-def number(image: pyvips.Image, field: str) -> int:
-    """A field that is a whole number."""
-    value = image.get(field)
-    assert isinstance(value, int)
-    return value
 
 
 _LOADER = {
@@ -99,6 +100,35 @@ _LOADER = {
     "tiff": "tiffload",
     "svg": "svgload",
 }
+
+
+def _other(data: Buffer, format: str) -> Header:
+    from pixelmill.imaging.read import heic, jxl
+
+    facts = (heic if format == "heic" else jxl).header(data)
+    size = Size(facts["width"], facts["height"])
+    return Header(
+        format=format,
+        size=size,
+        stored=size,
+        frames=1,
+        bytes=len(data),
+        orientation=1,
+        alpha=facts["alpha"],
+        bands=4 if facts["alpha"] else 3,
+        interpretation="srgb",
+        profile=bool(facts["icc"]) and not is_srgb(facts["icc"]),
+        progressive=False,
+        image=None,
+        exif=facts["exif"],
+    )
+
+
+def number(image: pyvips.Image, field: str) -> int:
+    """A field that is a whole number."""
+    value = image.get(field)
+    assert isinstance(value, int)
+    return value
 
 
 def check(header: Header, data: Buffer, limits: Limits) -> None:
@@ -120,14 +150,14 @@ def check(header: Header, data: Buffer, limits: Limits) -> None:
             "too-many-pixels",
             f"The image has {pixels:,} pixels{frames}; at most {limits.max_pixels:,} are taken.",
         )
-    if header.bands > 5:
-        raise PixelmillError("unsupported-format", f"The image has {header.bands} channels; at most 5 are taken.")
-    if header.progressive:
-        scans = count_scans(data, limits.max_scans)
-        if scans > limits.max_scans:
-            raise PixelmillError(
-                "too-many-scans", f"The progressive JPEG has more than {limits.max_scans} scans, which is an attack."
-            )
+    if header.bands > MOST_CHANNELS:
+        raise PixelmillError(
+            "unsupported-format", f"The image has {header.bands} channels; at most {MOST_CHANNELS} are taken."
+        )
+    if header.progressive and count_scans(data, limits.max_scans) > limits.max_scans:
+        raise PixelmillError(
+            "too-many-scans", f"The progressive JPEG has more than {limits.max_scans} scans, which no real one has."
+        )
 
 
 def count_scans(data: Buffer, most: int) -> int:

@@ -1,0 +1,72 @@
+"""The brightness of a JPEG alone, at a half, a quarter or an eighth of its size, by Pillow.
+
+A JPEG stores luma and two planes of colour. When every variant is black and white, colour need not be decoded: 1.3 to
+1.4 times as many photos a second as Sharp does (``bench/imaging``). libvips has no such option.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import IO, Any, cast
+
+import pyvips
+from PIL import Image
+
+from pixelmill.errors import PixelmillError
+from pixelmill.recipes.step import Size
+
+Image.MAX_IMAGE_PIXELS = None  # our own limits were held against the header already
+
+
+def load(data: Any, size: Size, orientation: int) -> pyvips.Image:
+    """Luma, upright and of exactly ``size``."""
+    stored = Size(size.height, size.width) if orientation >= 5 else size
+    try:
+        with Image.open(cast(IO[bytes], _Reader(data)), formats=("JPEG",)) as file:
+            # Twice the size is left to the Lanczos kernel, as libvips leaves it.
+            file.draft("L", (stored.width * 2, stored.height * 2))
+            file.load()
+            if file.mode != "L":
+                raise PixelmillError("corrupt-image", f"The JPEG has no luma: {file.mode}.")
+            image = pyvips.Image.new_from_memory(file.tobytes(), file.width, file.height, 1, "uchar")
+    except (OSError, SyntaxError, ValueError) as error:
+        raise PixelmillError("corrupt-image", f"The image cannot be read: {error}.") from error
+    image = image.copy(interpretation="b-w").thumbnail_image(
+        stored.width, height=stored.height, size="force", no_rotate=True
+    )
+    if orientation > 1:
+        image = image.copy()
+        image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+        image = image.autorot()
+    return image
+
+
+class _Reader(io.RawIOBase):
+    """A mapped file as Pillow wants it, without copying it whole."""
+
+    def __init__(self, data: Any) -> None:
+        self._view = memoryview(data)
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = offset + (0, self._at, len(self._view))[whence]
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        end = len(self._view) if size is None or size < 0 else min(self._at + size, len(self._view))
+        part = bytes(self._view[self._at : end])
+        self._at = max(self._at, end)
+        return part
+
+    def close(self) -> None:
+        self._view.release()
+        super().close()
