@@ -19,7 +19,7 @@ import uuid_utils
 
 import pixelmill
 from pixelmill.errors import PixelmillError
-from pixelmill.records import Database, processes, work
+from pixelmill.records import Database, deliveries, processes, work
 from pixelmill.settings import Settings
 
 log = structlog.stdlib.get_logger(__name__)
@@ -106,4 +106,5 @@ async def bury(database: Database, process_id: str) -> None:
     """Take back all that a dead process held, and forget it. Its open requests are the sweep's from then on."""
     while await work.take_back(database, process_id, most=MOST_TAKE_OVERS):
         pass
+    await deliveries.take_back(database, process_id)
     await processes.forget(database, process_id)

@@ -12,6 +12,7 @@ import structlog
 
 from pixelmill.errors import PixelmillError
 from pixelmill.pipeline.presence import Presence, bury
+from pixelmill.pipeline.retain import Retainer
 from pixelmill.queue import Job, Queue
 from pixelmill.records import Database, idempotency, intents, processes, waiting
 from pixelmill.records.processes import Watch
@@ -36,6 +37,7 @@ class Reconciler:
         self._presence = presence
         self._processes: Watch = Watch(settings.lease_seconds)
         self._leader: Watch = Watch(settings.lease_seconds)
+        self._retainer = Retainer(database, storage, settings)
         self._cursor = ""
 
     async def run(self) -> None:
@@ -67,6 +69,7 @@ class Reconciler:
         await self.queue_what_waits(everything=not await self._queue.sentinel())
         await self.sweep_requests()
         await self.sweep_tries()
+        await self._retainer.round()
         await idempotency.expire(self._database, keep=timedelta(seconds=self._settings.idempotency_seconds))
 
     async def _lead(self) -> bool:

@@ -48,7 +48,7 @@ def _later(end: datetime, seconds: float | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
-    """A batch whose bytes of one part are to be deleted. ``keys``: those that do not lie under its own prefix."""
+    """A batch whose bytes of one part are to be deleted. ``keys``: uploads that it took."""
 
     batch_id: str
     keys: tuple[str, ...]
@@ -78,10 +78,8 @@ async def due(db: Database, part: Part, at: datetime, limit: int = 20) -> list[D
 
 
 async def _stray_keys(tx: AsyncConnection, batch_id: str) -> tuple[str, ...]:
-    prefix = f"originals/{batch_id}/%"
-    query = select(images.c.key).where(
-        images.c.batch_id == batch_id, images.c.key.is_not(None), images.c.key.not_like(prefix)
-    )
+    # Never what lies elsewhere: that is a bucket's own.
+    query = select(images.c.key).where(images.c.batch_id == batch_id, images.c.key.like("uploads/%"))
     return tuple(row.key for row in await tx.execute(query))
 
 

@@ -1,0 +1,89 @@
+"""What has been kept long enough is deleted: bytes first, then what the record says of them.
+
+The leader of the reconciler does it, a few batches a round. Each step may be done twice without harm.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from pixelmill.errors import PixelmillError
+from pixelmill.pipeline.ending import cancel
+from pixelmill.queue import Queue
+from pixelmill.records import Database, deliveries, retention
+from pixelmill.records.retention import Doomed, Part
+from pixelmill.records.tables import now
+from pixelmill.settings import Settings
+from pixelmill.storage import Storage, keys
+
+log = logging.getLogger(__name__)
+
+#: Seconds that one round may start new work in: the reconciler has more to do.
+ROUND = 2.0
+
+
+class Retainer:
+    def __init__(
+        self, database: Database, storage: Storage, settings: Settings, *, clock: Callable[[], datetime] = now
+    ) -> None:
+        self._database = database
+        self._storage = storage
+        self._clock = clock
+        self._keep_deliveries = timedelta(seconds=settings.keep_deliveries_seconds)
+        # So long after it lost its image, a worker may still write: the longest deadline, and the lease.
+        self._late = timedelta(seconds=settings.image_seconds + settings.lease_seconds)
+
+    async def round(self) -> int:
+        """Delete what is due, until all is done or the time of a round is over; how many steps were done."""
+        end = time.monotonic() + ROUND
+        done = 0
+        for part in Part:
+            while time.monotonic() < end and (found := await retention.due(self._database, part, self._clock())):
+                for one in found:
+                    await self._delete(one, part)
+                    await retention.gone(self._database, part, one.batch_id)
+                    done += 1
+        for one in await retention.doomed(self._database):
+            if time.monotonic() > end:
+                break
+            done += await self.finish(one)
+        if self._keep_deliveries:
+            done += await deliveries.prune(self._database, self._clock() - self._keep_deliveries)
+        if done:
+            log.info("retention: %d steps", done)
+        return done
+
+    async def purge(self, queue: Queue, batch_id: str) -> None:
+        """Delete a batch now, whatever its retention; cancel what still runs. Raises ``not-found`` or ``conflict``.
+
+        Nothing of it can be seen afterwards, and no byte is left. Where a canceled worker may still write, hidden
+        rows stay until its deadline is over and what it wrote is deleted too.
+        """
+        await cancel(self._database, queue, batch_id)
+        one = await retention.doom(self._database, batch_id)
+        if one is None:
+            raise PixelmillError("conflict", "It was opened again in this moment.")
+        await self._delete(one, Part.ORIGINALS)
+        await self._delete(one, Part.RESULTS)
+        await self.finish(one)
+        await queue.ring([batch_id])
+
+    async def finish(self, one: Doomed) -> bool:
+        """Delete the last bytes and the rows of a batch that is ``deleting``, unless somebody may still write."""
+        if await retention.may_still_write(self._database, one.batch_id, self._clock() - self._late):
+            return False
+        await self._delete(one, Part.ORIGINALS)
+        await self._delete(one, Part.RESULTS)
+        await retention.erase(self._database, one.batch_id)
+        return True
+
+    async def _delete(self, one: Doomed, part: Part) -> None:
+        if part is Part.ORIGINALS:
+            await self._storage.delete_prefix(keys.originals(one.batch_id))
+            if one.keys:
+                await self._storage.delete(one.keys)
+        else:
+            await self._storage.delete_prefix(keys.processed(one.batch_id))
