@@ -15,8 +15,10 @@ from pixelmill.recipes import Preset, Recipe, parse_recipe
 
 #: Made when nothing else is asked for: 512 px wide, grayscale, JPEG of quality 80.
 DEFAULT_PRESET = "default"
-NAMES = ("preset", "recipe", "priority", "callbackUrl", "metadata")
+NAMES = ("preset", "recipe", "priority", "callbackUrl", "metadata", "retention")
 MAX_METADATA_BYTES = 16 * 1024
+#: Ten years, in seconds.
+MAX_RETENTION = 10 * 366 * 86400
 #: The lowest priority; BullMQ's own limit.
 MAX_PRIORITY = 2**21 - 1
 
@@ -26,6 +28,8 @@ DESCRIPTIONS = {
     "priority": f"0, the default, goes first; then 1, 2 … {MAX_PRIORITY}.",
     "callbackUrl": "An http or https address that is told when the batch is over.",
     "metadata": f"A JSON object, kept and given back with the batch; at most {MAX_METADATA_BYTES} bytes.",
+    "retention": "How long bytes are kept after the end of the batch, in seconds, 0 for ever, as JSON: "
+    '`{"originals": 3600, "results": 86400}`. What is not named is as the preset or the service has it.',
 }
 
 
@@ -36,6 +40,7 @@ class Options:
     priority: int
     callback_url: str | None
     metadata: dict[str, Any]
+    retention: dict[str, float]
 
 
 async def in_query(
@@ -45,6 +50,7 @@ async def in_query(
     priority: Annotated[int | None, Query(ge=0, le=MAX_PRIORITY, description=DESCRIPTIONS["priority"])] = None,
     callbackUrl: Annotated[str | None, Query(description=DESCRIPTIONS["callbackUrl"])] = None,
     metadata: Annotated[str | None, Query(description=DESCRIPTIONS["metadata"])] = None,
+    retention: Annotated[str | None, Query(description=DESCRIPTIONS["retention"])] = None,
 ) -> dict[str, str]:
     """The options that are in the query; the parameters are declared for the document."""
     given = request.query_params.multi_items()
@@ -75,6 +81,7 @@ def read(values: Mapping[str, str], presets: Mapping[str, Preset], max_variants:
         priority=_priority(given.get("priority", "0")),
         callback_url=_callback(given["callbackUrl"]) if "callbackUrl" in given else None,
         metadata=_metadata(given["metadata"]) if "metadata" in given else {},
+        retention=(dict(presets[name].retention) if name else {}) | _retention(given.get("retention", "{}")),
     )
 
 
@@ -108,6 +115,23 @@ def _metadata(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise PixelmillError("bad-request", problem) from error
     return value
+
+
+def _retention(text: str) -> dict[str, float]:
+    problem = (
+        f'retention: a JSON object like {{"originals": 3600, "results": 86400}}; seconds, 0 for ever, '
+        f"at most {MAX_RETENTION}."
+    )
+    try:
+        value = json.loads(text[:1000], parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise PixelmillError("bad-request", problem) from error
+    if not isinstance(value, dict) or not all(name in ("originals", "results") for name in value):
+        raise PixelmillError("bad-request", problem)
+    for seconds in value.values():
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MAX_RETENTION:
+            raise PixelmillError("bad-request", problem)
+    return {name: float(seconds) for name, seconds in value.items()}
 
 
 def _no_constant(name: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ import structlog
 
 from pixelmill.errors import CODES, PixelmillError
 from pixelmill.imaging.sniff import sniff
+from pixelmill.outbound import Guard
 from pixelmill.pipeline.presence import Presence, new_id
 from pixelmill.queue import Job, Queue
 from pixelmill.recipes import Recipe
@@ -50,6 +51,7 @@ class Intake:
         self.queue = queue
         self.settings = settings
         self.presence = presence
+        self.guard = Guard(settings.allow_hosts)
 
     async def begin(self, *, owner: str = "") -> Acceptance:
         """Open a request; end it with :meth:`Acceptance.commit` or :meth:`Acceptance.abandon`."""
@@ -67,6 +69,11 @@ class Acceptance:
         self._owner = owner
         self._files: list[Receiving] = []
         self._over = False
+
+    @property
+    def total(self) -> int:
+        """Files so far, refused ones too."""
+        return len(self._files)
 
     async def file(self, name: str) -> Receiving:
         """Start the next file. ``name`` is the client's, for display only. Raises ``too-many-files``."""
@@ -87,13 +94,23 @@ class Acceptance:
         metadata: dict[str, Any] | None = None,
         callback_url: str | None = None,
         priority: int = 0,
+        retention: Mapping[str, float] | None = None,
+        also: intents.Also | None = None,
     ) -> Accepted:
-        """Make a batch of what has arrived.
+        """Make a batch of what has arrived; ``also`` is done in the same transaction.
 
-        Raises ``no-files``; or, when every file was refused, the code they share, else ``nothing-acceptable``, with
-        ``files`` in ``extra``. Nothing is left behind then.
+        ``retention``: seconds to keep ``originals`` and ``results`` (0: for ever); what it does not name is as set.
+
+        Raises ``address-refused`` for a callback that may not be called; ``no-files``; or, when every file was
+        refused, the code they share, else ``nothing-acceptable``, with ``files`` in ``extra``. Nothing is left
+        behind then.
         """
+        settings = self._intake.settings
+        kept = {"originals": settings.keep_originals_seconds, "results": settings.keep_results_seconds}
+        kept |= retention or {}
         try:
+            if callback_url:
+                self._intake.guard.check(callback_url)
             self._refuse_if_nothing_is_left()
             accepted = await intents.accept(
                 self._intake.database,
@@ -107,8 +124,11 @@ class Acceptance:
                     callback_url=callback_url,
                     priority=priority,
                     images=[file.as_image(self.batch_id) for file in self._files],
+                    keep_originals=kept["originals"] or None,
+                    keep_results=kept["results"] or None,
                 ),
                 admitted=True,
+                also=also,
             )
             if not accepted:
                 raise PixelmillError("unavailable", "The request took so long that it was given up; send it again.")

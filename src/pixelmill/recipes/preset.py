@@ -17,7 +17,10 @@ OURS = Path(__file__).parent / "presets"
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """``sources`` says where its sizes come from and when; ``picture`` asks for a ``<picture>`` snippet."""
+    """``sources`` says where its sizes come from and when; ``picture`` asks for a ``<picture>`` snippet.
+
+    ``retention``: seconds that ``originals`` and ``results`` of its batches are kept (0: for ever), where it says so.
+    """
 
     name: str
     title: str
@@ -25,6 +28,7 @@ class Preset:
     recipe: Recipe
     sources: tuple[str, ...] = ()
     picture: dict[str, Any] | None = field(default=None)
+    retention: dict[str, float] = field(default_factory=dict)
 
 
 def load_presets(folder: Path | None = None) -> dict[str, Preset]:
@@ -63,12 +67,22 @@ def _load(file: Path, above: tuple[str, ...]) -> Preset:
         title, description = str(data.pop("title", file.stem)), str(data.pop("description", ""))
         sources = tuple(str(source) for source in data.pop("sources", []))
         picture = data.pop("picture", None)
+        retention = _retention(data.pop("retention", {}))
         recipe = parse_recipe({**data, "variants": variants})
     except PixelmillError as error:
         raise PixelmillError("bad-recipe", f"preset {file.name}: {error.detail}", error.extra) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, AttributeError, TypeError) as error:
         raise PixelmillError("bad-recipe", f"preset {file.name}: {error}", {"pointer": ""}) from None
-    return Preset(file.stem, title, description, recipe, sources, picture)
+    return Preset(file.stem, title, description, recipe, sources, picture, retention)
+
+
+def _retention(value: Any) -> dict[str, float]:
+    if not isinstance(value, dict) or not value.keys() <= {"originals", "results"}:
+        raise PixelmillError("bad-recipe", "retention has `originals` and `results`", {"pointer": "/retention"})
+    for name, seconds in value.items():
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 4e8:
+            raise PixelmillError("bad-recipe", "seconds, 0 for ever", {"pointer": f"/retention/{name}"})
+    return {name: float(seconds) for name, seconds in value.items()}
 
 
 def _beside(file: Path, name: str) -> Path:
