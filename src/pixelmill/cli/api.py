@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from pixelmill.cli.common import BACKLOG, address, check_exposure, check_queue, listen, load_settings
+from pixelmill.cli.common import BACKLOG, address, check_exposure, check_queue, listen, load_settings, migrated, run
 from pixelmill.settings import Settings
 
 _HEADER_SECONDS = 15  # a client that has not sent its headers by then is not going to
@@ -24,8 +24,6 @@ _MOST_OPEN = 16_384
 
 def api(migrate: bool = typer.Option(False, "--migrate", help="Bring the database up to date first.")) -> None:
     """Run the HTTP API and the pages. Needs a queue: `serve` brings its own."""
-    import uvloop
-
     from pixelmill import logs
 
     settings = load_settings()
@@ -36,11 +34,12 @@ def api(migrate: bool = typer.Option(False, "--migrate", help="Bring the databas
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with listen(settings.host, settings.port) as sock:
-        uvloop.run(_run(settings, sock, migrate))
+        run(_run(settings, sock, migrate), "api")
 
 
 async def _run(settings: Settings, sock: socket.socket, migrate: bool) -> None:
     import structlog
+    from granian.errors import FatalError
 
     from pixelmill import app
     from pixelmill.api import end_streams
@@ -50,7 +49,7 @@ async def _run(settings: Settings, sock: socket.socket, migrate: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if migrate:
-        await app.migrate(settings)
+        await migrated(settings)
     application = app.api(settings)
     server = _server(application, sock)
     serving = asyncio.create_task(server.serve())
@@ -67,7 +66,10 @@ async def _run(settings: Settings, sock: socket.socket, migrate: bool) -> None:
         with contextlib.suppress(OSError):
             sys.stdout.flush()
         os._exit(1)  # the server's own threads cannot be asked to end
-    await serving
+    try:
+        await serving
+    except FatalError:  # the application did not start, and the server has logged why
+        raise SystemExit(1) from None
     if not stop.is_set():
         raise SystemExit(1)
 

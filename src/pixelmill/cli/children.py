@@ -40,6 +40,7 @@ class Child:
         self._say = say
         self._env = {**os.environ, **(env or {})}
         self._fds = tuple(fds)
+        self.deaths = 0
         self._process: Process | None = None
         self._stopping = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
@@ -95,6 +96,7 @@ class Child:
             code = await process.wait()
             if self._stopping.is_set():
                 return
+            self.deaths += 1
             if time.monotonic() - started > _HEALTHY:
                 pause = _FIRST_PAUSE
             self._say(f"The {self.name} process ended ({ending(code)}); it is started again in {pause:g} s.")

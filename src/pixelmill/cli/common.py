@@ -7,6 +7,8 @@ import errno
 import ipaddress
 import os
 import socket
+from collections.abc import Coroutine
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -30,6 +32,33 @@ def load_settings() -> Settings:
 def _name(location: tuple[int | str, ...]) -> str:
     name = str(location[0]) if location else "settings"
     return name if name.isupper() else f"PIXELMILL_{name.upper()}"
+
+
+def run(part: Coroutine[Any, Any, None], name: str) -> None:
+    """Run a part on uvloop to its end. What ends it by mistake is logged once, like everything else; exit status 1."""
+    import structlog
+    import uvloop
+
+    try:
+        uvloop.run(part)
+    except PixelmillError as error:
+        structlog.stdlib.get_logger(__name__).error(f"{name}.cannot-run", code=error.code, why=error.detail)
+        raise SystemExit(1) from None
+    except Exception:
+        structlog.stdlib.get_logger(__name__).exception(f"{name}.crashed")
+        raise SystemExit(1) from None
+
+
+async def migrated(settings: Settings) -> None:
+    """Bring the database up to this version's tables; an error names the setting to mend."""
+    from pixelmill import app
+
+    try:
+        await app.migrate(settings)
+    except PixelmillError as error:
+        if settings.database_url is None:
+            raise
+        raise PixelmillError(error.code, f"{error.detail} Its address is in DATABASE_URL.") from error
 
 
 def check_exposure(settings: Settings) -> None:

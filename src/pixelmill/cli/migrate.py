@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from pixelmill.cli.common import load_settings
+from pixelmill.cli.common import load_settings, migrated, run
 
 
 def migrate() -> None:
     """Bring the database up to this version's tables. `serve` does it by itself."""
-    from pixelmill import app, logs
+    from pixelmill import logs
 
     settings = load_settings()
     logs.configure(settings.log_level)
-    asyncio.run(app.migrate(settings))
+    run(migrated(settings), "migrate")

@@ -26,6 +26,7 @@ from pixelmill.errors import PixelmillError
 from pixelmill.queue import embedded
 from pixelmill.settings import Settings
 
+_FALSE_STARTS = 2  # deaths of the API before its first answer that are forgiven
 _MARGIN = 5.0  # seconds that a child has beyond its own grace period before it is killed
 
 
@@ -129,7 +130,9 @@ class Supervisor:
         if self._settings.redis is None and not await embedded.until_answers(self._data_dir):
             log = embedded.folder(self._data_dir) / "valkey.log"
             raise PixelmillError("unavailable", f"The queue's server does not start. {log} says why.")
-        while not await _answers(self._sock):  # noqa: ASYNC110 - another process
+        while not await _answers(self._sock):
+            if self._api.deaths > _FALSE_STARTS:
+                raise PixelmillError("unavailable", "The API does not start. What it has written above says why.")
             await asyncio.sleep(0.03)
         self._answered = True
         await self._worker.start()

@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from pixelmill.cli.common import check_queue, load_settings
+from pixelmill.cli.common import check_queue, load_settings, run
 from pixelmill.settings import Settings
 
 
 def worker() -> None:
     """Run a worker: it takes images from the queue and makes their variants."""
-    import uvloop
-
     from pixelmill import logs
 
     settings = load_settings()
     check_queue(settings)
     logs.configure(settings.log_level)
-    uvloop.run(_run(settings))
+    run(_run(settings), "worker")
 
 
 async def _run(settings: Settings) -> None:

@@ -256,7 +256,8 @@ class Worker:
                 log.info("queue.lock-was-lost", job=job_id)
 
     async def _rescue(self) -> None:
-        for job_id in await self._protocol.scan(_MOST_STALLS, round(self._scan_seconds * 1000)):
+        # The scripts allow one scan in this time, of all workers; a little less than ours, or every second is missed.
+        for job_id in await self._protocol.scan(_MOST_STALLS, round(self._scan_seconds * 800)):
             log.warning("queue.job-was-stalled", job=job_id)
 
     async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:

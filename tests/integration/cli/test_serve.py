@@ -127,3 +127,15 @@ def test_redis_of_ones_own(start_service: Start, valkey_url: str) -> None:
     assert valkey(service) is None
     assert not (service.data_dir / "queue").exists()
     service.stop()
+
+
+def test_a_database_that_is_not_there_is_said_and_not_tried_for_ever(tmp_path: Path) -> None:
+    url = f"postgresql+asyncpg://me:hunter2@127.0.0.1:{servers.free_port()}/pictures"
+    data_dir = str(tmp_path / "data")
+    done = serve(tmp_path, PIXELMILL_PORT="0", PIXELMILL_DATA_DIR=data_dir, DATABASE_URL=url)
+    assert done.returncode == 1
+    assert "The API does not start." in done.stderr
+    assert "api.cannot-run" in done.stderr
+    assert "DATABASE_URL" in done.stderr
+    assert "hunter2" not in done.stderr
+    assert "Stopped." in done.stderr
