@@ -2,7 +2,9 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Link, Route, Switch } from "wouter";
 import { ApiError } from "./api/client";
 import { BatchPage } from "./batch/batch-page";
+import { BatchesPage } from "./batches/batches-page";
 import { StudioPage } from "./studio/studio-page";
+import { Gate } from "./ui/gate";
 import { Shell } from "./ui/shell";
 import { StatusProvider } from "./ui/status";
 
@@ -33,11 +35,14 @@ export function App() {
       <StatusProvider>
         {(working) => (
           <Shell working={working}>
-            <Switch>
-              <Route path="/" component={StudioPage} />
-              <Route path="/batches/:id">{({ id }) => <BatchPage key={id} id={id} />}</Route>
-              <Route component={Nowhere} />
-            </Switch>
+            <Gate>
+              <Switch>
+                <Route path="/" component={StudioPage} />
+                <Route path="/batches" component={BatchesPage} />
+                <Route path="/batches/:id">{({ id }) => <BatchPage key={id} id={id} />}</Route>
+                <Route component={Nowhere} />
+              </Switch>
+            </Gate>
           </Shell>
         )}
       </StatusProvider>

@@ -1,4 +1,5 @@
-import type { Batch, ImageJob, Presets, Problem } from "./types";
+import type { Schema } from "../recipe/schema";
+import type { Batch, BatchPage, BatchStatus, ImageJob, Presets, Problem, Recipe } from "./types";
 
 /** An answer that is not the one asked for, in the service's own words where it gave some. */
 export class ApiError extends Error {
@@ -28,17 +29,39 @@ export function parseProblem(body: string): Problem {
   }
 }
 
-async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+let csrfToken: string | null = null;
+
+/** What each request that changes something carries while this browser is signed in. */
+export function setCsrfToken(token: string | null): void {
+  csrfToken = token;
+}
+
+export function csrfHeaders(): Record<string, string> {
+  return csrfToken ? { "X-CSRF-Token": csrfToken } : {};
+}
+
+export async function ask<T>(path: string, options: Omit<RequestInit, "signal"> & { signal?: AbortSignal | undefined } = {}): Promise<T> {
+  const { signal, ...rest } = options;
   let response: Response;
   try {
-    response = await fetch(path, { headers: { Accept: "application/json" }, ...(signal ? { signal } : {}) });
+    const headers = {
+      Accept: "application/json",
+      ...(rest.body ? { "Content-Type": "application/json" } : {}),
+      ...(rest.method ? csrfHeaders() : {}),
+      ...(rest.headers as Record<string, string> | undefined),
+    };
+    response = await fetch(path, { ...rest, headers, signal: signal ?? null });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiError(0, {});
   }
   const body = await response.text();
   if (!response.ok) throw new ApiError(response.status, parseProblem(body));
-  return JSON.parse(body) as T;
+  return (body ? JSON.parse(body) : undefined) as T;
+}
+
+function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return ask<T>(path, { signal });
 }
 
 export function getPresets(signal?: AbortSignal): Promise<Presets> {
@@ -57,4 +80,27 @@ export async function getBatch(id: string, signal?: AbortSignal): Promise<Batch>
     cursor = page.nextCursor;
   }
   return { ...batch, files };
+}
+
+/** The JSON Schema of a recipe, made by the service from the models that check it. */
+export function getRecipeSchema(signal?: AbortSignal): Promise<Schema> {
+  return getJson<Schema>("/recipes/schema", signal);
+}
+
+/** Throws {@link ApiError} whose problem names the place that is wrong as `pointer`. */
+export function validateRecipe(recipe: Recipe, signal?: AbortSignal): Promise<unknown> {
+  return ask("/recipes/validate", { method: "POST", body: JSON.stringify(recipe), signal });
+}
+
+/** Has a failed image done again; what is made already stays. */
+export function retryJob(jobId: string): Promise<unknown> {
+  return ask(`/jobs/${encodeURIComponent(jobId)}/retry`, { method: "POST" });
+}
+
+export function cancelBatch(batchId: string): Promise<unknown> {
+  return ask(`/batches/${encodeURIComponent(batchId)}`, { method: "DELETE" });
+}
+
+export function getBatches(query: { status?: BatchStatus; cursor?: string }, signal?: AbortSignal): Promise<BatchPage> {
+  return getJson<BatchPage>(`/batches?${new URLSearchParams({ ...query, limit: "30" })}`, signal);
 }

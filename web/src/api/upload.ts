@@ -1,4 +1,4 @@
-import { ApiError, parseProblem } from "./client";
+import { ApiError, csrfHeaders, parseProblem } from "./client";
 import type { Accepted } from "./types";
 
 export interface UploadOptions {
@@ -24,6 +24,7 @@ export function upload(files: readonly File[], options: UploadOptions): Promise<
     const request = new XMLHttpRequest();
     request.open("POST", "/process-images");
     request.setRequestHeader("Accept", "application/json");
+    for (const [name, value] of Object.entries(csrfHeaders())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => options.onProgress(event.loaded, event.total);
     request.upload.onload = (event) => options.onProgress(event.total, event.total);
     request.onerror = () =>

@@ -1,10 +1,11 @@
-import { lazy, Suspense, useEffect, useRef } from "react";
+import { useMutation } from "@tanstack/react-query";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { Link } from "wouter";
-import { ApiError } from "../api/client";
+import { ApiError, cancelBatch } from "../api/client";
 import type { Batch } from "../api/types";
 import { bytes, count, saved } from "../lib/format";
 import { Bar } from "../ui/bar";
-import { LinkButton } from "../ui/button";
+import { Button, LinkButton } from "../ui/button";
 import { DownloadIcon, PlusIcon } from "../ui/icons";
 import { setHash, useHash } from "../lib/hash";
 import { useSay, useWorking } from "../ui/status";
@@ -76,6 +77,7 @@ function Shown({ batch, connection }: { batch: Batch; connection: Connection }) 
               Download all
             </LinkButton>
           )}
+          {!over && <Cancel id={batch.batchId} />}
           <Link href="/" className="contents">
             <span className="inline-flex min-h-11 items-center justify-center gap-2 rounded-lg border border-line-strong/60 bg-surface px-4 text-[0.9375rem] font-semibold transition-colors hover:border-ink-faint max-sm:flex-1">
               <PlusIcon />
@@ -99,6 +101,25 @@ function Shown({ batch, connection }: { batch: Batch; connection: Connection }) 
       </ol>
       <Opened batch={batch} />
     </>
+  );
+}
+
+/** Asks once more in its own place. */
+function Cancel({ id }: { id: string }) {
+  const [sure, setSure] = useState(false);
+  const cancel = useMutation({ mutationFn: () => cancelBatch(id) });
+  if (!sure) return <Button onClick={() => setSure(true)}>Cancel</Button>;
+  return (
+    <Button
+      autoFocus
+      disabled={cancel.isPending}
+      onClick={() => cancel.mutate()}
+      onBlur={() => setSure(false)}
+      className="border-bad! text-bad"
+      title="What is made already stays"
+    >
+      {cancel.error ? cancel.error.message : "Cancel what is not made yet?"}
+    </Button>
   );
 }
 

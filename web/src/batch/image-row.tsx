@@ -1,8 +1,12 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { memo } from "react";
+import { retryJob } from "../api/client";
 import type { ImageJob } from "../api/types";
 import { bytes, codeName, extension, formatName } from "../lib/format";
+import { Button } from "../ui/button";
 import { WarningIcon } from "../ui/icons";
 import { useOriginal } from "./originals";
+import { batchKey } from "./use-batch";
 import { VariantTile } from "./variant-tile";
 
 interface Props {
@@ -36,13 +40,14 @@ export const ImageRow = memo(function ImageRow({ batchId, image, index }: Props)
       </div>
       <div className="min-w-0">
         {image.state === "failed" && (
-          <p className="mb-4 flex gap-2.5 rounded-lg bg-bad-wash px-4 py-3 leading-snug text-bad">
-            <WarningIcon className="mt-0.5 shrink-0" />
-            <span>
+          <div className="mb-4 flex flex-wrap items-center gap-x-2.5 gap-y-2 rounded-lg bg-bad-wash px-4 py-2 leading-snug text-bad">
+            <WarningIcon className="shrink-0" />
+            <p className="min-w-0 flex-1 basis-56 py-1">
               {image.errorCode && <strong className="font-semibold">{codeName(image.errorCode)}. </strong>}
               {image.failedReason ?? "It could not be made."}
-            </span>
-          </p>
+            </p>
+            <Retry batchId={batchId} image={image} />
+          </div>
         )}
         {(image.state !== "failed" || image.variants.some((variant) => variant.state === "completed")) && (
           <ul className="grid grid-cols-2 gap-x-4 gap-y-6 sm:grid-cols-3 xl:grid-cols-4" aria-label={`Variants of ${image.originalName}`}>
@@ -55,6 +60,28 @@ export const ImageRow = memo(function ImageRow({ batchId, image, index }: Props)
     </li>
   );
 });
+
+/** Has a failed image done again. What is wrong with it may be mended elsewhere: a limit, a disk, a worker. */
+function Retry({ batchId, image }: { batchId: string; image: ImageJob }) {
+  const client = useQueryClient();
+  const retry = useMutation({
+    mutationFn: () => retryJob(image.jobId),
+    onSuccess: () => client.invalidateQueries({ queryKey: batchKey(batchId) }),
+  });
+  return (
+    <>
+      <Button
+        disabled={retry.isPending}
+        onClick={() => retry.mutate()}
+        aria-label={`Try ${image.originalName} again`}
+        className="border-current bg-transparent text-bad"
+      >
+        Try again
+      </Button>
+      {retry.error && <p className="w-full text-sm">{retry.error.message}</p>}
+    </>
+  );
+}
 
 function OriginalPicture({ image, picture }: { image: ImageJob; picture: string | null }) {
   // After a reload the photo itself is not here any more: its first variant stands in.

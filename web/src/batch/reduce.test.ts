@@ -59,6 +59,7 @@ test("a retry waits again, a reopened batch goes on", () => {
   const end = reduce(reduce(batch(), log), [event("batch.reopened"), event("image.replayed", { jobId: "2" })]);
   expect(end.status).toBe("processing");
   expect(end.files[1]).toMatchObject({ state: "waiting", failedReason: null });
+  expect(end.files[1]?.variants.map(({ state }) => state)).toEqual(["completed", "waiting"]);
 });
 
 test("only two events end a log", () => {

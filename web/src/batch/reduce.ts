@@ -61,7 +61,15 @@ function reduceImage(image: ImageJob, event: BatchEvent): ImageJob {
     case "retrying":
     case "replayed":
       if (image.state === "completed") return image;
-      return { ...image, state: "waiting", failedReason: null, errorCode: null };
+      return {
+        ...image,
+        state: "waiting",
+        failedReason: null,
+        errorCode: null,
+        variants: image.variants.map((variant) =>
+          variant.state === "completed" ? variant : { ...variant, state: "waiting", progress: 0, error: null },
+        ),
+      };
     case "completed":
     case "failed":
     case "canceled":

@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { getBatch } from "../api/client";
 import type { Batch, BatchEvent } from "../api/types";
 import { ends, isOver, reduce } from "./reduce";
@@ -7,19 +7,22 @@ import { ends, isOver, reduce } from "./reduce";
 /** "live": events arrive; "lost": the connection broke and the browser tries again; "over": nothing more comes. */
 export type Connection = "live" | "lost" | "over";
 
-const key = (id: string) => ["batch", id] as const;
+export const batchKey = (id: string) => ["batch", id] as const;
 
 /** A batch that keeps itself up to date: one read, then its event stream until the end, then one more read. */
 export function useBatch(id: string) {
   const client = useQueryClient();
-  const query = useQuery({ queryKey: key(id), queryFn: ({ signal }) => getBatch(id, signal), staleTime: Infinity });
+  const query = useQuery({ queryKey: batchKey(id), queryFn: ({ signal }) => getBatch(id, signal), staleTime: Infinity });
   const [connection, setConnection] = useState<Connection>("live");
   const events = query.data?.links?.events ?? `/batches/${encodeURIComponent(id)}/events`;
   const follow = query.data !== undefined && !isOver(query.data.status);
 
+  // The number of the last event seen: what comes after it is asked for, should the batch be reopened.
+  const last = useRef("");
+
   useEffect(() => {
     if (!follow) return;
-    const source = new EventSource(events);
+    const source = new EventSource(last.current ? `${events}?lastEventId=${last.current}` : events);
     let pending: BatchEvent[] = [];
     let frame = 0;
 
@@ -28,9 +31,9 @@ export function useBatch(id: string) {
       frame = 0;
       const batchOf = pending;
       pending = [];
-      client.setQueryData<Batch>(key(id), (batch) => batch && reduce(batch, batchOf));
+      client.setQueryData<Batch>(batchKey(id), (batch) => batch && reduce(batch, batchOf));
     };
-    const refresh = () => void client.invalidateQueries({ queryKey: key(id) });
+    const refresh = () => void client.invalidateQueries({ queryKey: batchKey(id) });
     const receive = (message: MessageEvent<string>) => {
       let event: BatchEvent;
       try {
@@ -38,15 +41,11 @@ export function useBatch(id: string) {
       } catch {
         return;
       }
-      if (ends(event)) {
-        source.close();
-        if (frame) cancelAnimationFrame(frame);
-        flush();
-        refresh(); // the record has the last word
-        return;
-      }
+      last.current = message.lastEventId;
       pending.push(event);
       frame ||= requestAnimationFrame(flush);
+      // The record has the last word: the log of a batch that was reopened has an end in its middle.
+      if (ends(event)) refresh();
     };
     source.onopen = () => setConnection("live");
     source.onerror = () => {

@@ -1,53 +1,66 @@
+import type { ReactNode } from "react";
 import type { Preset } from "../api/types";
-import { count, formatName } from "../lib/format";
+import { formatName } from "../lib/format";
+import { PencilIcon } from "../ui/icons";
+import { type Choice, OWN } from "./choice";
 import { type Frame, frameOf, ratioOf, sizeOf } from "./frames";
 
 interface Props {
   presets: readonly Preset[];
-  chosen: Preset | undefined;
+  choice: Choice | undefined;
   onChoose: (name: string) => void;
-  /** The first photo chosen: the frames show it as each variant will. */
-  picture: string;
 }
 
-/** One row a preset; what the chosen one makes is drawn below, to scale. */
-export function Presets({ presets, chosen, onChoose, picture }: Props) {
+/** All presets, and a recipe of one's own after them. */
+export function Presets({ presets, choice, onChoose }: Props) {
   // The richest first: they tell most about what this place does.
   const sorted = presets.toSorted((a, b) => b.recipe.variants.length - a.recipe.variants.length);
+  const chosen = choice && (choice.preset ?? OWN);
   return (
-    <>
-      <fieldset>
-        <legend className="text-lg font-semibold tracking-tight">What to make</legend>
-        <div className="mt-3 overflow-hidden rounded-xl border border-line bg-surface">
-          {sorted.map((preset) => (
-            <label
-              key={preset.name}
-              className="relative flex min-h-11 cursor-pointer items-center gap-3 border-b border-line px-4 transition-colors last:border-b-0 hover:bg-paper has-checked:bg-accent-wash has-focus-visible:outline-[2.5px] has-focus-visible:-outline-offset-2 has-focus-visible:outline-accent"
-            >
-              <input
-                type="radio"
-                name="preset"
-                value={preset.name}
-                checked={preset.name === chosen?.name}
-                onChange={() => onChoose(preset.name)}
-                aria-describedby={preset.name === chosen?.name ? "preset-says" : undefined}
-                className="size-4.5 shrink-0 appearance-none rounded-full border-[1.5px] border-line-strong outline-none checked:border-[5.5px] checked:border-accent"
-              />
-              <span className="min-w-0 flex-1 truncate text-[0.9375rem] font-medium">{preset.title}</span>
-              <span className="figures text-sm text-ink-faint">{count(preset.recipe.variants.length, "variant")}</span>
-            </label>
-          ))}
-        </div>
-      </fieldset>
-      {chosen && (
-        <div className="mt-4 min-h-44">
-          <p id="preset-says" className="text-[0.9375rem] leading-snug text-ink-soft">
-            {chosen.description}
-          </p>
-          <Frames preset={chosen} picture={picture} />
-        </div>
-      )}
-    </>
+    <fieldset>
+      <legend className="text-lg font-semibold tracking-tight">What to make</legend>
+      <div className="mt-3 grid grid-cols-2 gap-1.5">
+        {sorted.map(({ name, title, recipe }) => (
+          <Chip key={name} name={name} title={title} chosen={name === chosen} onChoose={onChoose}>
+            <span className="figures text-sm text-ink-faint">
+              {recipe.variants.length}
+              <span className="sr-only"> {recipe.variants.length === 1 ? "variant" : "variants"}</span>
+            </span>
+          </Chip>
+        ))}
+        <Chip name={OWN} title="Your own" chosen={chosen === OWN} onChoose={onChoose}>
+          <PencilIcon width={16} height={16} className="text-ink-faint" />
+        </Chip>
+      </div>
+    </fieldset>
+  );
+}
+
+interface ChipProps {
+  name: string;
+  title: string;
+  chosen: boolean;
+  onChoose: (name: string) => void;
+  children: ReactNode;
+}
+
+function Chip({ name, title, chosen, onChoose, children }: ChipProps) {
+  return (
+    <label className="flex min-h-11 cursor-pointer items-center gap-2.5 rounded-lg border border-line bg-surface px-3 transition-colors hover:border-line-strong has-checked:border-accent has-checked:bg-accent-wash has-focus-visible:outline-[2.5px] has-focus-visible:outline-offset-2 has-focus-visible:outline-accent">
+      <input
+        type="radio"
+        name="preset"
+        value={name}
+        checked={chosen}
+        onChange={() => onChoose(name)}
+        aria-describedby={chosen ? "choice-says" : undefined}
+        className="size-4 shrink-0 appearance-none rounded-full border-[1.5px] border-line-strong outline-none checked:border-[5px] checked:border-accent"
+      />
+      <span className="min-w-0 flex-1 truncate text-[0.9375rem] font-medium" title={title}>
+        {title}
+      </span>
+      {children}
+    </label>
   );
 }
 
@@ -57,8 +70,9 @@ const WIDE = 370;
 const GAP = 10;
 const MOST = 6;
 
-function Frames({ preset, picture }: { preset: Preset; picture: string }) {
-  const frames = distinct(preset.recipe.variants.map(frameOf));
+/** What a choice makes, drawn to scale with the first photo chosen in every frame. */
+export function Frames({ choice, picture }: { choice: Choice; picture: string }) {
+  const frames = distinct(choice.recipe.variants.map(frameOf));
   const shown = frames.slice(0, MOST);
   const largest = Math.max(...shown.map((frame) => Math.max(frame.width ?? 0, frame.height ?? 0)), 1);
   const boxes = shown.map((frame) => {
@@ -71,7 +85,7 @@ function Frames({ preset, picture }: { preset: Preset; picture: string }) {
   const total = boxes.reduce((sum, box) => sum + box.width, 0) + GAP * (boxes.length - 1);
   const scale = Math.min(1, (WIDE - GAP * (boxes.length - 1)) / total);
   return (
-    <ul aria-label={`Variants of ${preset.title}`} className="mt-4 flex items-end gap-2.5">
+    <ul aria-label={`Variants of ${choice.title}`} className="mt-4 flex min-h-[84px] items-end gap-2.5">
       {boxes.map(({ frame, width, height }) => (
         <li key={frame.name} className="min-w-0">
           <span

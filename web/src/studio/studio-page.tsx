@@ -1,47 +1,29 @@
 import { useQuery } from "@tanstack/react-query";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { getPresets } from "../api/client";
-import type { Accepted, Preset } from "../api/types";
+import type { Accepted } from "../api/types";
 import { filesOf } from "../lib/drops";
 import { bytes, count } from "../lib/format";
+import { useTidy } from "../recipe/use-form";
 import { Bar } from "../ui/bar";
 import { Button } from "../ui/button";
 import { ArrowIcon, WarningIcon } from "../ui/icons";
 import { useSay, useWorking } from "../ui/status";
+import { type Choice, useChoice } from "./choice";
 import { EmptyTable } from "./empty-table";
 import { LightTable } from "./light-table";
-import { Presets } from "./presets";
+import { Frames, Presets } from "./presets";
 import { add, type Item, judge, remove, useSelection } from "./selection";
 import { type Sending, useSend } from "./send";
 
-const PRESET_KEY = "pixelmill.preset";
-/** Shown while nobody has chosen: several variants tell more than one. */
-const FIRST_PRESET = "instagram";
+const Builder = lazy(() => import("../recipe/builder").then((module) => ({ default: module.Builder })));
+const CodeDialog = lazy(() => import("../recipe/code-dialog").then((module) => ({ default: module.CodeDialog })));
 
 function useTitle(title: string): void {
   useEffect(() => {
     document.title = title;
   }, [title]);
-}
-
-function useChosenPreset(presets: readonly Preset[]) {
-  const [name, setName] = useState(() => {
-    try {
-      return localStorage.getItem(PRESET_KEY) ?? FIRST_PRESET;
-    } catch {
-      return FIRST_PRESET;
-    }
-  });
-  const choose = useCallback((next: string) => {
-    setName(next);
-    try {
-      localStorage.setItem(PRESET_KEY, next);
-    } catch {
-      // It still holds for this visit.
-    }
-  }, []);
-  return { chosen: presets.find((preset) => preset.name === name) ?? presets[0], choose };
 }
 
 export function StudioPage() {
@@ -52,7 +34,10 @@ export function StudioPage() {
   const offer = useQuery({ queryKey: ["presets"], queryFn: ({ signal }) => getPresets(signal), staleTime: 60_000 });
   const presets = offer.data?.presets ?? [];
   const limits = offer.data?.limits;
-  const { chosen, choose } = useChosenPreset(presets);
+  const { choice, choose, changeOwn } = useChoice(presets);
+  const [valid, setValid] = useState(true);
+  const [code, setCode] = useState<Choice | null>(null);
+  const tidy = useTidy();
   const { good, reasons } = useMemo(() => judge(items, limits), [items, limits]);
 
   const accepted = useCallback(
@@ -143,39 +128,99 @@ export function StudioPage() {
               </button>
             </Notice>
           ) : (
-            <div className="min-h-[36rem]">
-              {presets.length > 0 && (
-                <Presets
-                  presets={presets}
-                  chosen={chosen}
-                  onChoose={choose}
+            <div className="min-h-[34rem]">
+              {presets.length > 0 && <Presets presets={presets} choice={choice} onChoose={choose} />}
+              {choice && (
+                <Chosen
+                  choice={choice}
                   picture={items.find((item) => item.picture)?.picture ?? "/samples/field-small.jpg"}
+                  onEdit={() => void tidy(choice.recipe).then(changeOwn)}
+                  onCode={() => void tidy(choice.recipe).then((recipe) => setCode({ ...choice, recipe }))}
                 />
+              )}
+              {choice?.preset === null && (
+                <div className="mt-4">
+                  <Suspense>
+                    <Builder recipe={choice.recipe} onChange={changeOwn} onValid={setValid} />
+                  </Suspense>
+                </div>
               )}
             </div>
           )}
           <SendPanel
             good={good}
-            variants={chosen?.recipe.variants.length ?? 0}
+            variants={choice?.recipe.variants.length ?? 0}
+            hindrance={!choice ? "One moment…" : choice.preset === null && !valid ? "Mend the recipe first" : null}
             sending={sending}
-            onSend={() => chosen && void send(good, { preset: chosen.name })}
+            onSend={() =>
+              choice && void send(good, choice.preset ? { preset: choice.preset } : { recipe: JSON.stringify(choice.recipe) })
+            }
             onStop={stop}
           />
         </section>
       </div>
+      {code && (
+        <Suspense>
+          <CodeDialog
+            title={code.title}
+            recipe={code.recipe}
+            preset={code.preset}
+            files={good.map((item) => item.file.name)}
+            onUse={changeOwn}
+            onClose={() => setCode(null)}
+          />
+        </Suspense>
+      )}
     </>
+  );
+}
+
+interface ChosenProps {
+  choice: Choice;
+  picture: string;
+  onEdit: () => void;
+  onCode: () => void;
+}
+
+/** What the choice makes, in a sentence and in frames, and ways to go on from it. */
+function Chosen({ choice, picture, onEdit, onCode }: ChosenProps) {
+  return (
+    <div className="mt-4">
+      <p id="choice-says" className="min-h-[2lh] text-[0.9375rem] leading-snug text-ink-soft">
+        {choice.description}
+      </p>
+      <Frames choice={choice} picture={picture} />
+      <p className="mt-2 flex gap-5">
+        {choice.preset !== null && <TextButton onClick={onEdit}>Change it</TextButton>}
+        <TextButton onClick={onCode}>JSON and curl</TextButton>
+      </p>
+    </div>
+  );
+}
+
+function TextButton({ children, onClick }: { children: string; onClick: () => void }) {
+  return (
+    <button
+      type="button"
+      onClick={onClick}
+      className="min-h-9 text-sm font-medium text-ink-soft underline decoration-line-strong underline-offset-4 hover:text-ink"
+    >
+      {children}
+    </button>
   );
 }
 
 interface SendPanelProps {
   good: readonly Item[];
   variants: number;
+  /** What has to happen before anything can be sent, beside adding a photo. */
+  hindrance: string | null;
   sending: Sending;
   onSend: () => void;
   onStop: () => void;
 }
 
-function SendPanel({ good, variants, sending, onSend, onStop }: SendPanelProps) {
+function SendPanel({ good, variants, hindrance, sending, onSend, onStop }: SendPanelProps) {
   const size = good.reduce((sum, item) => sum + item.file.size, 0);
   return (
     <div className="sticky bottom-0 z-10 -mx-4 mt-4 border-t border-line bg-paper px-4 pt-3 pb-4 sm:-mx-6 sm:px-6 lg:static lg:mx-0 lg:border-0 lg:bg-transparent lg:p-0">
@@ -193,9 +238,11 @@ function SendPanel({ good, variants, sending, onSend, onStop }: SendPanelProps) 
           <Button onClick={onStop}>Stop</Button>
         </div>
       ) : (
-        <Button look="primary" className="min-h-13 w-full text-base" disabled={good.length === 0 || variants === 0} onClick={onSend}>
+        <Button look="primary" className="min-h-13 w-full text-base" disabled={good.length === 0 || hindrance !== null} onClick={onSend}>
           {good.length === 0 ? (
             "Add a photo to start"
+          ) : hindrance !== null ? (
+            hindrance
           ) : (
             <>
               <span className="figures">

@@ -53,3 +53,4 @@ export const CopyIcon = icon(
     <path d="M13 4.2a1.2 1.2 0 0 0-1.2-1.2H4.7A1.7 1.7 0 0 0 3 4.7v7.1A1.2 1.2 0 0 0 4.2 13" />
   </>,
 );
+export const PencilIcon = icon(<path d="m12.2 4.6 3.2 3.2M4 16l.8-3.6 8.5-8.5a1.3 1.3 0 0 1 1.9 0l.9.9a1.3 1.3 0 0 1 0 1.9l-8.5 8.5z" />);

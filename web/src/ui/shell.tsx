@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { Link, useRoute } from "wouter";
 import { type Theme, setTheme, useTheme } from "../lib/theme";
 import { DeviceIcon, MoonIcon, SunIcon } from "./icons";
+import { SignOut } from "./gate";
 import { Mark } from "./mark";
 
 const THEMES = [
@@ -65,6 +66,7 @@ export function Shell({ working, children }: { working: boolean; children: React
         </Link>
         <nav aria-label="Pages" className="flex">
           <NavLink href="/">Studio</NavLink>
+          <NavLink href="/batches">Batches</NavLink>
           <a
             href="/docs"
             className="flex min-h-11 items-center rounded-md px-2 text-[0.9375rem] font-medium text-ink-soft hover:text-ink sm:px-3"
@@ -72,6 +74,7 @@ export function Shell({ working, children }: { working: boolean; children: React
             API
           </a>
         </nav>
+        <SignOut />
         <ThemeSwitch />
       </header>
       <main id="main" tabIndex={-1} className="flex-1 pb-16 outline-none">
