@@ -42,20 +42,14 @@ class Reconciler:
 
     async def run(self) -> None:
         """Round after round until canceled. A round that fails is logged, and the next one is tried."""
-        try:
-            while True:
-                try:
-                    await self.round()
-                except (PixelmillError, OSError) as error:
-                    log.warning("this round of the reconciler broke off: %s", error)
-                except Exception:
-                    log.exception("this round of the reconciler broke off")
-                await asyncio.sleep(self._settings.reconcile_seconds)
-        finally:
+        while True:
             try:
-                await processes.leave_role(self._database, ROLE, self._presence.id)
-            except PixelmillError:
-                log.warning("could not leave the role of the reconciler")
+                await self.round()
+            except (PixelmillError, OSError) as error:
+                log.warning("this round of the reconciler broke off", error=str(error))
+            except Exception:
+                log.exception("this round of the reconciler broke off")
+            await asyncio.sleep(self._settings.reconcile_seconds)
 
     async def round(self) -> None:
         """One round. A process that does not lead only watches the beats, so that it can take over well informed."""

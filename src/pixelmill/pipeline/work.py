@@ -17,6 +17,7 @@ import structlog
 
 from pixelmill.errors import PixelmillError
 from pixelmill.imaging import DecoderDied, Decoders, Inspected, Made, NotMade
+from pixelmill.pipeline.ending import replay
 from pixelmill.pipeline.presence import Presence, new_id
 from pixelmill.queue import Done, Failed, Job, Later, Queue
 from pixelmill.recipes import parse_recipe
@@ -72,7 +73,7 @@ class Millhand:
         if held is Refusal.BUSY or held is Refusal.EARLY:
             return Later(self._settings.lease_seconds if held is Refusal.BUSY else self._settings.retry_seconds)
         if isinstance(held, Refusal):
-            return Done()
+            return await self._replay(job) if job.retried else Done()
         await self._queue.ring([held.batch_id])
         try:
             # An image that took workers down with it before is worked on alone: it takes no other with it again.
@@ -84,6 +85,14 @@ class Millhand:
         except asyncio.CancelledError:
             await asyncio.shield(asyncio.ensure_future(self._hand_back(held)))
             raise
+
+    async def _replay(self, job: Job) -> Done | Failed:
+        """Retry was pressed in Arena or bull-board: the id is used up, so the image gets a new generation."""
+        try:
+            await replay(self._database, self._queue, job.image_id)
+        except PixelmillError as error:
+            return Failed(str(error))
+        return Done({"replayed": job.image_id})
 
     async def _work(self, held: Claim) -> Done | Failed:
         report = Report()

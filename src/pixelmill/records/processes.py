@@ -69,8 +69,9 @@ async def beats(db: Database) -> dict[str, int]:
 
 
 async def forget(db: Database, process_id: str) -> None:
-    """The process holds nothing any more (it ended, or all it held was taken back)."""
+    """The process holds nothing any more, no role either (it ended, or all it held was taken back)."""
     async with db.write() as tx:
+        await tx.execute(delete(roles).where(roles.c.holder == process_id))
         await tx.execute(delete(processes).where(processes.c.id == process_id))
 
 
@@ -96,8 +97,3 @@ async def keep_role(db: Database, name: str, holder: str, *, over: tuple[str, in
             return False
         await tx.execute(insert(roles).values(name=name, holder=holder, beat=0))
     return True
-
-
-async def leave_role(db: Database, name: str, holder: str) -> None:
-    async with db.write() as tx:
-        await tx.execute(delete(roles).where(roles.c.name == name, roles.c.holder == holder))

@@ -304,7 +304,7 @@ async def test_one_process_has_a_role_at_a_time(db: Database) -> None:
     assert await processes.keep_role(db, "reconciler", "second", over=role)
     assert not await processes.keep_role(db, "reconciler", "third", over=role)
     assert not await processes.keep_role(db, "reconciler", "first")
-    await processes.leave_role(db, "reconciler", "second")
+    await processes.forget(db, "second")
     assert await processes.role(db, "reconciler") is None
 
 

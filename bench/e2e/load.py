@@ -1,0 +1,90 @@
+"""Send photos over a number of connections and wait for the last batch: the same client for both services."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Load:
+    """``seconds`` from the first byte sent to the last batch over; ``latencies`` of each 202, in seconds."""
+
+    images: int
+    seconds: float
+    latencies: list[float]
+
+    @property
+    def rate(self) -> float:
+        return self.images / self.seconds
+
+    def latency(self, share: float) -> float:
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def body(photo: Path, fields: dict[str, str]) -> bytes:
+    parts = [
+        f'--frontier\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in fields.items()
+    ]
+    head = f'--frontier\r\nContent-Disposition: form-data; name="images"; filename="{photo.name}"\r\n'
+    parts += [head.encode(), b"Content-Type: image/jpeg\r\n\r\n", photo.read_bytes(), b"\r\n--frontier--\r\n"]
+    return b"".join(parts)
+
+
+def run(port: int, path: str, photos: list[Path], fields: dict[str, str], *, images: int, connections: int) -> Load:
+    bodies = [body(photo, fields) for photo in photos]
+    todo: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    for number in range(images):
+        todo.put(bodies[number % len(bodies)])
+    latencies: list[float] = []
+    batches: list[str] = []
+    faults: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+            while True:
+                try:
+                    data = todo.get_nowait()
+                except queue.Empty:
+                    break
+                begun = time.perf_counter()
+                answer = ask(connection, "POST", path, data)
+                latencies.append(time.perf_counter() - begun)
+                batches.append(answer["statusUrl"])
+            connection.close()
+        except BaseException as error:
+            faults.append(error)
+
+    start = time.perf_counter()
+    threads = [threading.Thread(target=work) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if faults:
+        raise faults[0]
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+    for batch in batches:
+        while (status := ask(connection, "GET", batch)["status"]) in ("waiting", "processing"):
+            time.sleep(0.05)
+        if status != "completed":
+            raise RuntimeError(f"{batch} ended {status}")
+    return Load(images, time.perf_counter() - start, latencies)
+
+
+def ask(connection: http.client.HTTPConnection, method: str, path: str, data: bytes | None = None) -> dict[str, str]:
+    headers = {"Content-Type": "multipart/form-data; boundary=frontier"} if data else {}
+    connection.request(method, path, data, headers)
+    response = connection.getresponse()
+    text = response.read()
+    if response.status not in (200, 202):
+        raise RuntimeError(f"{method} {path}: {response.status} {text[:300]!r}")
+    answer: dict[str, str] = json.loads(text)
+    return answer

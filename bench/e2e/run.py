@@ -1,0 +1,156 @@
+"""Pixelmill and the seeds' Node stack on the same photos, in turn, in one go: ``make bench ARGS=e2e``.
+
+``python bench/e2e/run.py [--photos FOLDER] [--peer FOLDER] [--rounds N] [--images N] [--workers N] [TASK …]``
+
+Prints images/s, the latency of the 202, CPU seconds and peak memory of both, and the ratios, round by round and as
+medians; raw lines go to ``bench/results/``. Absolute figures belong to the machine and the moment: only ratios of one
+run say anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import load
+import services
+import tree
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+TASKS = ("default", "six", "small")
+ROWS = {
+    "images/s": ("{:.2f}", "more is better"),
+    "202 p50 ms": ("{:.1f}", "less is better"),
+    "202 p99 ms": ("{:.1f}", "less is better"),
+    "CPU s/image": ("{:.4f}", "less is better"),
+    "peak MB": ("{:.0f}", "less is better"),
+}
+
+
+def small(photos: list[Path], folder: Path) -> list[Path]:
+    """The photos at a size that fits 200 kB."""
+    import pyvips
+
+    made = []
+    for photo in photos:
+        target = folder / photo.name
+        pyvips.Image.thumbnail(str(photo), 1024).jpegsave(str(target), Q=75, keep="none")
+        assert target.stat().st_size <= 200_000
+        made.append(target)
+    return made
+
+
+def measure(name: str, task: str, photos: list[Path], options: argparse.Namespace) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(prefix="pixelmill-bench-") as at:
+        folder = Path(at)
+        fields: dict[str, str] = {}
+        path = "/process-images"
+        if name == "pixelmill":
+            context = services.pixelmill(folder, options.workers)
+            if task == "six":
+                fields["recipe"] = json.dumps(json.loads((options.peer / "six.json").read_text()))
+        else:
+            context = services.peer(folder, options.workers, options.peer)
+            if task == "six":
+                path += "?variants=six"
+        with context as running:
+            warm = min(len(photos), 4)
+            load.run(running.port, path, photos, fields, images=warm, connections=2)
+            before = tree.cpu_seconds(running.roots)
+            with tree.Peak(running.roots) as peak:
+                done = load.run(
+                    running.port, path, photos, fields, images=options.images, connections=options.connections
+                )
+            cpu = tree.cpu_seconds(running.roots) - before
+    return {
+        "images/s": done.rate,
+        "202 p50 ms": 1000 * done.latency(0.5),
+        "202 p99 ms": 1000 * done.latency(0.99),
+        "CPU s/image": cpu / done.images,
+        "peak MB": peak.bytes / 1e6,
+    }
+
+
+def show(task: str, rounds: list[dict[str, dict[str, float]]]) -> None:
+    print(f"\n{task}: medians of {len(rounds)} rounds, and the ratio pixelmill/peer (median; lowest to highest)")
+    print(f"{'':14}{'pixelmill':>12}{'peer':>12}{'ratio':>9}   range")
+    for row, (form, sense) in ROWS.items():
+        ours, theirs = ([one[name][row] for one in rounds] for name in ("pixelmill", "peer"))
+        ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+        values = (form.format(statistics.median(values)) for values in (ours, theirs))
+        print(
+            f"{row:14}{next(values):>12}{next(values):>12}{statistics.median(ratios):>9.2f}"
+            f"   {min(ratios):.2f} to {max(ratios):.2f}, {sense}"
+        )
+
+
+def said(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def about() -> dict[str, Any]:
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
+    return {
+        "commit": commit.stdout.strip(),
+        "cpu": model.partition(":")[2].strip(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "node": said("node", "--version"),
+        "load": os.getloadavg()[0],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tasks", nargs="*", default=["default", "six"], metavar="TASK", help=", ".join(TASKS))
+    parser.add_argument("--photos", type=Path, default=ROOT.parent / "shared" / "photos")
+    parser.add_argument("--peer", type=Path, default=ROOT.parent / "shared" / "peer")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    if unknown := set(options.tasks) - {*TASKS}:
+        parser.error(f"unknown task: {', '.join(sorted(unknown))}")
+    photos = sorted(options.photos.glob("*.jpg"))
+    if not photos or not (options.peer / "api.js").exists():
+        parser.error("name a folder of JPEGs with --photos, and the peer's folder with --peer")
+    header = about() | {
+        "photos": [photo.name for photo in photos],
+        "images": options.images,
+        "workers": options.workers,
+    }
+    print(json.dumps(header))
+    lines = [header]
+    with tempfile.TemporaryDirectory(prefix="pixelmill-bench-") as folder:
+        for task in options.tasks:
+            its_photos = small(photos, Path(folder)) if task == "small" else photos
+            rounds = []
+            for number in range(options.rounds):
+                # In turn, and the other one first each time, so that a drift of the machine falls on both.
+                names = ["pixelmill", "peer"][:: 1 if number % 2 == 0 else -1]
+                rounds.append({name: measure(name, task, its_photos, options) for name in names})
+                lines.append({"task": task, "round": number, **rounds[-1]})
+                print(json.dumps(lines[-1]), flush=True)
+            show(task, rounds)
+    results = HERE.parent / "results"
+    results.mkdir(exist_ok=True)
+    target = results / f"e2e-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
+    target.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    print(f"\nraw lines: {target.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
