@@ -1,19 +1,20 @@
-"""Bring the database up to this version's tables."""
+"""Bring the database up to this version's tables. Alembic is loaded when it is needed: most processes never do."""
 
 from __future__ import annotations
 
 from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from typing import TYPE_CHECKING
 
 from pixelmill.records.database import Database
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import Connection
+
 
 def config(connection: Connection | None = None) -> Config:
+    from alembic.config import Config
+
     made = Config()
     made.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     made.attributes["connection"] = connection
@@ -21,6 +22,10 @@ def config(connection: Connection | None = None) -> Config:
 
 
 def _run(connection: Connection) -> None:
+    from alembic import command
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     head = ScriptDirectory.from_config(config()).get_current_head()
     if MigrationContext.configure(connection).get_current_revision() != head:
         command.upgrade(config(connection), "head")
