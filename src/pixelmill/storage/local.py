@@ -98,7 +98,17 @@ class LocalStorage:
         await writer.commit()
 
     async def open(self, key: str, *, sha256: str | None = None) -> BinaryIO:
-        return await asyncio.to_thread(self.path(key).open, "rb")
+        path = self.path(key)
+
+        def work() -> BinaryIO:
+            return path.open("rb")
+
+        opening = asyncio.ensure_future(asyncio.to_thread(work))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_unwanted)  # the thread goes on, and nobody else has what it opens
+            raise
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         file = await self.open(key)
@@ -192,6 +202,11 @@ class LocalStorage:
                 except OSError:
                     break
                 folder = folder.parent
+
+
+def _close_unwanted(opening: asyncio.Task[BinaryIO]) -> None:
+    if opening.exception() is None:
+        opening.result().close()
 
 
 def _make_folders(folder: Path) -> list[Path]:

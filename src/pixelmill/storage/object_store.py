@@ -113,7 +113,12 @@ class ObjectStorage:
                 if file is None:
                     file = _nameless(size)
                 if size > IN_MEMORY:
-                    await asyncio.to_thread(_write, file, chunk)
+                    writing = asyncio.ensure_future(asyncio.to_thread(_write, file, chunk))
+                    try:
+                        await asyncio.shield(writing)
+                    except asyncio.CancelledError:
+                        await asyncio.wait({writing})  # a descriptor closed under a thread may be another's by then
+                        raise
                 else:
                     _write(file, chunk)
                 if sha256:

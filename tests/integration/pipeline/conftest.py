@@ -1,4 +1,4 @@
-"""The parts that a chapter needs, real: SQLite, a folder, Valkey."""
+"""The parts that a chapter needs, real: each database in turn, a folder, Valkey."""
 
 from __future__ import annotations
 
@@ -33,10 +33,18 @@ class Parts:
         return sorted(path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file())
 
 
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return sqlite_url(tmp_path)
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
 @pytest.fixture
-async def parts(tmp_path: Path, valkey_url: str) -> AsyncIterator[Parts]:
+async def parts(tmp_path: Path, valkey_url: str, database_url: str) -> AsyncIterator[Parts]:
     settings = Settings(_env_file=None, data_dir=tmp_path, max_file_bytes=3_000_000, retry_seconds=0.05)
-    database = Database(sqlite_url(tmp_path))
+    database = Database(database_url)
     await migrate(database)
     storage = LocalStorage(tmp_path / "files")
     queue = Queue(valkey_url)

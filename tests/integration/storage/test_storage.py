@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import mmap
 import os
@@ -131,6 +132,24 @@ async def test_deleting_what_is_not_there_is_no_error(storage: Storage) -> None:
     await storage.delete([])
     assert await storage.delete_prefix("originals/none/") == 0
     assert await storage.stat("originals/one") is None
+
+
+@pytest.mark.parametrize("keep", [object_store.IN_MEMORY, 0], ids=["memory", "file"])
+async def test_opening_given_up_leaves_no_open_file(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, keep: int
+) -> None:
+    monkeypatch.setattr(object_store, "IN_MEMORY", keep)
+    await storage.put("a/b", os.urandom(5_000_000))
+    before = len(os.listdir("/proc/self/fd"))
+    for turns in range(30):
+        opening = asyncio.ensure_future(storage.open("a/b"))
+        for _ in range(turns):
+            await asyncio.sleep(0.0005)
+        opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            (await opening).close()
+    await asyncio.sleep(0.1)  # threads end what they began
+    assert len(os.listdir("/proc/self/fd")) <= before + 2  # connections to the server are kept
 
 
 async def test_what_is_not_there_is_not_found(storage: Storage) -> None:
