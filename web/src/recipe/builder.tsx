@@ -128,10 +128,10 @@ function VariantCard({ form, variant, index, open, onOpen, onChange, onRemove }:
                 id={`${id}-name`}
                 type="text"
                 value={variant.name}
-                pattern={form.variantName}
                 onChange={(event) => onChange({ ...variant, name: event.target.value })}
                 spellCheck={false}
-                className={`${BOX} invalid:border-bad`}
+                aria-invalid={fault?.pointer === `${pointer}/name`}
+                className={BOX}
               />
             </div>
             {onRemove && (

@@ -9,7 +9,7 @@ const SCHEMA: Schema = {
   $defs: {
     Variant: {
       properties: {
-        name: { type: "string", pattern: "^[a-z]+$" },
+        name: { type: "string" },
         steps: { items: { discriminator: { mapping: { resize: "#/$defs/Resize", blur: "#/$defs/Blur" } } } },
         output: { $ref: "#/$defs/Output", default: {} },
       },

@@ -17,7 +17,6 @@ export interface Schema {
   minimum?: number;
   maximum?: number;
   exclusiveMinimum?: number;
-  pattern?: string;
   required?: string[];
   properties?: Record<string, Schema>;
   discriminator?: { mapping: Record<string, string> };
@@ -30,7 +29,7 @@ export type Control =
   | { kind: "choice"; options: string[] }
   | { kind: "switch" }
   | { kind: "colour" }
-  | { kind: "text"; pattern?: string }
+  | { kind: "text" }
   | { kind: "set"; options: string[] }
   /** Anything deeper is written as JSON. */
   | { kind: "json" };
@@ -54,7 +53,6 @@ export interface StepKind {
 export interface RecipeForm {
   steps: StepKind[];
   output: Field[];
-  variantName: string;
 }
 
 export function readForm(root: Schema): RecipeForm {
@@ -69,7 +67,6 @@ export function readForm(root: Schema): RecipeForm {
   return {
     steps,
     output: fieldsOf(root, follow(root, variant.properties?.["output"] ?? {})),
-    variantName: variant.properties?.["name"]?.pattern ?? "",
   };
 }
 
@@ -106,7 +103,7 @@ function controlOf(root: Schema, schema: Schema): Control {
   if (first?.type === "array" && first.items?.enum) return { kind: "set", options: first.items.enum.map(String) };
   if (kinds.length === 1 && first?.type === "string") {
     if (typeof schema.default === "string" && /^#[0-9a-f]{6}$/i.test(schema.default)) return { kind: "colour" };
-    return { kind: "text", ...(first.pattern ? { pattern: first.pattern } : {}) };
+    return { kind: "text" };
   }
   return { kind: "json" };
 }

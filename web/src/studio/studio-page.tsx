@@ -128,7 +128,7 @@ export function StudioPage() {
               </button>
             </Notice>
           ) : (
-            <div className="min-h-[34rem]">
+            <div className="min-h-[28rem]">
               {presets.length > 0 && <Presets presets={presets} choice={choice} onChoose={choose} />}
               {choice && (
                 <Chosen
@@ -223,7 +223,7 @@ interface SendPanelProps {
 function SendPanel({ good, variants, hindrance, sending, onSend, onStop }: SendPanelProps) {
   const size = good.reduce((sum, item) => sum + item.file.size, 0);
   return (
-    <div className="sticky bottom-0 z-10 -mx-4 mt-4 border-t border-line bg-paper px-4 pt-3 pb-4 sm:-mx-6 sm:px-6 lg:static lg:mx-0 lg:border-0 lg:bg-transparent lg:p-0">
+    <div className="sticky bottom-0 z-10 -mx-4 mt-4 border-t border-line bg-paper px-4 pt-3 pb-4 sm:-mx-6 sm:px-6 lg:mx-0 lg:border-0 lg:px-0">
       {sending.state === "error" && <Notice>{sending.message}</Notice>}
       {sending.state === "sending" ? (
         <div className="flex items-center gap-4">
@@ -246,7 +246,8 @@ function SendPanel({ good, variants, hindrance, sending, onSend, onStop }: SendP
           ) : (
             <>
               <span className="figures">
-                Make {count(good.length * variants, "variant")} from {count(good.length, "photo")}, {bytes(size)}
+                Make {count(good.length * variants, "variant")} from {count(good.length, "photo")}
+                <span className="max-[26rem]:hidden">, {bytes(size)}</span>
               </span>
               <ArrowIcon />
             </>

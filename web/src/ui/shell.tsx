@@ -62,7 +62,7 @@ export function Shell({ working, children }: { working: boolean; children: React
       <header className="flex min-h-16 items-center gap-1 py-2 sm:gap-3">
         <Link href="/" className="-ml-1 mr-auto flex min-h-11 items-center gap-2.5 rounded-md px-1">
           <Mark className="size-7" turning={working} />
-          <span className="text-lg font-bold tracking-tight max-[22rem]:sr-only">Pixelmill</span>
+          <span className="text-lg font-bold tracking-tight max-[26rem]:sr-only">Pixelmill</span>
         </Link>
         <nav aria-label="Pages" className="flex">
           <NavLink href="/">Studio</NavLink>
@@ -75,11 +75,14 @@ export function Shell({ working, children }: { working: boolean; children: React
           </a>
         </nav>
         <SignOut />
-        <ThemeSwitch />
       </header>
       <main id="main" tabIndex={-1} className="flex-1 pb-16 outline-none">
         {children}
       </main>
+      <footer className="flex flex-wrap items-center justify-between gap-x-6 gap-y-3 border-t border-line py-5 text-sm text-ink-faint">
+        <p>Pixelmill runs where you put it: your photos stay there.</p>
+        <ThemeSwitch />
+      </footer>
     </div>
   );
 }
