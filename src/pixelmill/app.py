@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
-
-from pixelmill import records
+from pixelmill import records, secret
 from pixelmill.imaging import Decoders, Limits
-from pixelmill.pipeline import Intake, Millhand, Presence, Reconciler
-from pixelmill.queue import Done, Failed, Foreign, Job, Later, Queue, Worker, embedded
+from pixelmill.pipeline import Deliverer, Intake, Millhand, Presence, Reconciler
+from pixelmill.queue import Done, Failed, Foreign, Job, Later, Limiter, Queue, Worker, embedded, policies
 from pixelmill.recipes import load_presets
 from pixelmill.settings import Settings
 from pixelmill.storage import Storage, connect
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 def database(settings: Settings) -> records.Database:
@@ -43,8 +45,17 @@ async def storage(settings: Settings) -> Storage:
     return found
 
 
+def redis_url(settings: Settings) -> str:
+    return settings.redis or embedded.url(settings.data_dir)
+
+
+async def check(settings: Settings) -> None:
+    """Raise PixelmillError, with the setting to mend, if a part that the settings name cannot be used."""
+    await (await storage(settings)).close()
+
+
 def queue(settings: Settings) -> Queue:
-    return Queue(settings.redis or embedded.url(settings.data_dir), settings.queue_name)
+    return Queue(redis_url(settings), settings.queue_name)
 
 
 def limits(settings: Settings) -> Limits:
@@ -88,6 +99,8 @@ def api(settings: Settings) -> FastAPI:
             stack.push_async_callback(store.close)
             jobs = queue(settings)
             stack.push_async_callback(jobs.close)
+            limiter = Limiter(redis_url(settings), settings.queue_name)
+            stack.push_async_callback(limiter.close)
             presence = await stack.enter_async_context(_present(db, settings, "api"))
             yield Parts(
                 settings=settings,
@@ -96,9 +109,11 @@ def api(settings: Settings) -> FastAPI:
                 queue=jobs,
                 intake=Intake(db, store, jobs, settings, presence=presence),
                 presets=load_presets(settings.presets_dir),
+                limiter=limiter,
+                secret=secret.load(settings),
             )
 
-    application = create(parts)
+    application = create(parts, cors_origins=settings.cors_origins)
     web.install(application)
     return application
 
@@ -124,8 +139,9 @@ async def worker(settings: Settings, stop: asyncio.Event) -> None:
             return await millhand(job)
 
         # One more than there are decoders: the next original is claimed and opened while the others are decoded.
-        loop = Worker(jobs, handle, concurrency=settings.workers + 1)
+        loop = Worker(jobs, policies.logged(handle), concurrency=settings.workers + 1)
         reconciler = asyncio.create_task(Reconciler(db, store, jobs, settings, presence=presence).run())
+        deliverer = asyncio.create_task(Deliverer(db, settings, presence=presence).run())
         running = asyncio.create_task(loop.run())
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -136,6 +152,6 @@ async def worker(settings: Settings, stop: asyncio.Event) -> None:
                 await loop.abandon()
             await running
         finally:
-            for task in (reconciler, running, stopping):
+            for task in (reconciler, deliverer, running, stopping):
                 task.cancel()
-            await asyncio.gather(reconciler, running, stopping, return_exceptions=True)
+            await asyncio.gather(reconciler, deliverer, running, stopping, return_exceptions=True)

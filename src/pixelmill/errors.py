@@ -62,6 +62,7 @@ CODES: Mapping[str, Code] = _codes(
     Code("method-not-allowed", "Method not allowed", 405, "See /docs for what this address takes."),
     Code("conflict", "Conflict", 409, "The state it is in does not allow this; fetch it and decide again."),
     Code("address-refused", "Address refused", 422, "Give a public http or https address, or allow its host by name."),
+    Code("bad-signature", "Bad signature", 403, "The link has ended or was changed; ask for a new one."),
     Code("source-refused", "Source refused", 422, "The address does not give the image out; open it yourself first."),
     # What is wrong with who asks, or how often
     Code("no-key", "No key", 401, "Send a key as `Authorization: Bearer pm_…`."),

@@ -140,6 +140,19 @@ class Settings(BaseSettings):
     images_in_flight: Annotated[int, Field(ge=0)] = Field(
         100_000, description="Images of one owner that may wait or be worked on before more are refused; 0: no limit."
     )
+    public_url: str | None = Field(
+        None, description="Address of this service as others reach it: links in webhooks start with it."
+    )
+
+    # How long things are kept after the end of their batch: seconds, 0 for ever. Presets and batches may differ.
+    keep_originals_seconds: Annotated[float, Field(ge=0)] = Field(7 * 86400.0, description="Originals: 7 days.")
+    keep_results_seconds: Annotated[float, Field(ge=0)] = Field(
+        30 * 86400.0, description="Results: 30 days. The record of a batch goes with the last of its bytes."
+    )
+    keep_deliveries_seconds: Annotated[float, Field(ge=0)] = Field(
+        30 * 86400.0, description="The log of webhook messages that are over: 30 days."
+    )
+
     presets_dir: Path | None = Field(None, description="Folder with presets of your own, one TOML file each.")
     log_level: str = Field("info", description="debug, info, warning or error.")
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
@@ -13,9 +13,31 @@ from pydantic.alias_generators import to_camel
 
 from pixelmill import __version__
 from pixelmill.api import docs, problems
+from pixelmill.api.auth import Door, declared
+from pixelmill.api.cors import allow
 from pixelmill.api.envelope import Envelope, Traffic
+from pixelmill.api.gate import Gate
+from pixelmill.api.idempotency import Keeper
+from pixelmill.api.links import Links
 from pixelmill.api.parts import Parts
-from pixelmill.api.routes import batches, events, images, jobs, presets, process, service
+from pixelmill.api.quotas import Quotas
+from pixelmill.api.routes import (
+    archive,
+    audit,
+    batches,
+    events,
+    images,
+    jobs,
+    keys,
+    presets,
+    process,
+    recipes,
+    service,
+    session,
+    shares,
+    webhooks,
+)
+from pixelmill.api.sessions import Sessions
 from pixelmill.api.streams import Hub
 
 __all__ = ["Parts", "create", "end_streams"]
@@ -27,8 +49,13 @@ Send files to `POST /process-images`; the answer names a batch. Follow it at `GE
 explained at its own address."""
 
 
-def create(parts_factory: Callable[[], AbstractAsyncContextManager[Parts]]) -> FastAPI:
-    """The application. Its lifespan enters ``parts_factory()``, and leaves it after the last stream has ended."""
+def create(
+    parts_factory: Callable[[], AbstractAsyncContextManager[Parts]], *, cors_origins: Sequence[str] = ()
+) -> FastAPI:
+    """The application. Its lifespan enters ``parts_factory()``, and leaves it after the last stream has ended.
+
+    ``cors_origins`` are those whose pages may call it. Raises TypeError for a route that does not say who may use it.
+    """
 
     traffic = Traffic()
 
@@ -38,11 +65,20 @@ def create(parts_factory: Callable[[], AbstractAsyncContextManager[Parts]]) -> F
             hub = Hub(parts.database, parts.queue.bells)
             app.state.parts = parts
             app.state.hub = hub
+            settings = parts.settings
+            door = Door(parts.database, settings, Sessions(parts.secret, settings.session_seconds))
+            app.state.door = door
+            app.state.links = Links(parts.secret)
+            app.state.quotas = Quotas(parts.limiter, parts.database, settings)
+            app.state.keeper = Keeper.make(
+                parts.database, lambda: parts.intake.presence.id, settings.idempotency_seconds, parts.secret
+            )
             async with hub.running():
                 yield
                 # Some servers say that they stop while they still answer: the parts stay until all is answered.
                 hub.close()
-                await traffic.end(parts.settings.grace_seconds)
+                await traffic.end(settings.grace_seconds)
+                await door.close()
 
     app = FastAPI(
         title="Pixelmill",
@@ -53,10 +89,29 @@ def create(parts_factory: Callable[[], AbstractAsyncContextManager[Parts]]) -> F
         redirect_slashes=False,
         generate_unique_id_function=lambda route: to_camel(route.name),
     )
-    for route in (process, batches, jobs, events, images, presets, service):
+    for route in (
+        process,
+        batches,
+        jobs,
+        events,
+        images,
+        presets,
+        recipes,
+        archive,
+        shares,
+        webhooks,
+        keys,
+        session,
+        audit,
+        service,
+    ):
+        declared(route.router.routes)
         app.include_router(route.router)
+    declared(docs.router.routes)
     docs.install(app, DESCRIPTION)
     problems.install(app)
+    app.add_middleware(Gate)
+    allow(app, cors_origins)
     app.add_middleware(Envelope, traffic=traffic)
     return app
 

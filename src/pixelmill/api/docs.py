@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 
 from pixelmill.api import schemas
+from pixelmill.api.auth import PUBLIC
 from pixelmill.errors import PixelmillError
 
 router = APIRouter(include_in_schema=False)
@@ -47,12 +48,12 @@ _POLICY = (
 )
 
 
-@router.get("/docs")
+@router.get("/docs", dependencies=[PUBLIC])
 async def docs() -> Response:
     return Response(_PAGE, headers={"Content-Security-Policy": _POLICY}, media_type="text/html")
 
 
-@router.get("/docs/{name}")
+@router.get("/docs/{name}", dependencies=[PUBLIC])
 async def docs_file(name: str) -> Response:
     if name == "start.js":
         return Response(_START, media_type="text/javascript")
@@ -90,6 +91,8 @@ _TAGS = {
     "live": "What happens, as it happens.",
     "results": "The bytes that were made.",
     "presets": "What can be asked for.",
+    "keys": "Who may do what.",
+    "webhooks": "Who is told when a batch ends.",
     "service": "How the service is.",
 }
 

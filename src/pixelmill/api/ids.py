@@ -14,14 +14,15 @@ _EXAMPLE = "0197a1c2-7b1e-7c3a-9d0e-2f6a1b3c4d5e"
 
 
 async def _batch_id(batchId: Annotated[str, Path(examples=[_EXAMPLE])]) -> str:
-    return _known(batchId, "batch")
+    return known(batchId, "batch")
 
 
 async def _job_id(jobId: Annotated[str, Path(examples=[_EXAMPLE])]) -> str:
-    return _known(jobId, "job")
+    return known(jobId, "job")
 
 
-def _known(value: str, what: str) -> str:
+def known(value: str, what: str) -> str:
+    """``value`` if it can be an id. Raises PixelmillError ``not-found``."""
     if not _ID.match(value):
         raise gone(what, value)
     return value

@@ -13,9 +13,10 @@ from pixelmill.api.streams import Hub
 
 if TYPE_CHECKING:
     from pixelmill.pipeline.accept import Intake
-    from pixelmill.queue import Queue
+    from pixelmill.queue import Limiter, Queue
     from pixelmill.recipes import Preset
     from pixelmill.records.database import Database
+    from pixelmill.secret import Secret
     from pixelmill.settings import Settings
     from pixelmill.storage import Storage
 
@@ -28,6 +29,8 @@ class Parts:
     intake: Intake
     queue: Queue
     presets: Mapping[str, Preset]
+    limiter: Limiter
+    secret: Secret
 
 
 # Coroutines, so that FastAPI calls them in place and not in a thread.

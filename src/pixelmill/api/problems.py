@@ -29,6 +29,14 @@ _BY_STATUS = {
 }
 
 
+#: What RFC 6750 has a client told about its key.
+_CHALLENGES = {
+    "no-key": "",
+    "bad-key": ', error="invalid_token"',
+    "missing-scope": ', error="insufficient_scope"',
+}
+
+
 def document(error: PixelmillError, instance: str = "") -> dict[str, Any]:
     """The problem document of ``error``; ``instance`` is the path that was asked for."""
     spec = error.spec
@@ -48,6 +56,10 @@ def response(error: PixelmillError, instance: str = "", headers: Mapping[str, st
     more = dict(headers or {})
     if error.spec.status == 503:
         more.setdefault("Retry-After", "2")
+    if "retryAfter" in error.extra:
+        more.setdefault("Retry-After", str(error.extra["retryAfter"]))
+    if error.spec.slug in _CHALLENGES:
+        more.setdefault("WWW-Authenticate", f'Bearer realm="pixelmill"{_CHALLENGES[error.spec.slug]}')
     return Response(
         json.dumps(document(error, instance), ensure_ascii=False),
         error.spec.status,

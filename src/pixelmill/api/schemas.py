@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -134,6 +134,15 @@ class Progress(Shape):
     canceled: int
 
 
+class RetentionOut(Shape):
+    """How long the bytes of a batch live. Times are known once it has ended; null then: for ever."""
+
+    originals_until: Time | None
+    results_until: Time | None
+    originals_deleted: bool
+    results_deleted: bool
+
+
 class Summary(Shape):
     """One request, without its files."""
 
@@ -144,6 +153,7 @@ class Summary(Shape):
     finished_at: Time | None
     preset: str | None
     metadata: dict[str, Any]
+    retention: RetentionOut
     links: dict[str, str]
 
 
@@ -166,6 +176,13 @@ class PresetOut(Shape):
     recipe: dict[str, Any]
 
 
+class RecipeOut(Shape):
+    """A recipe that can be used."""
+
+    recipe: dict[str, Any]
+    variants: list[str] = Field(description="The names of what it makes.")
+
+
 class LimitsOut(Shape):
     """What one request may hold."""
 
@@ -186,7 +203,11 @@ def image_url(image_id: str, variant: str) -> str:
     return f"/images/{image_id}/{quote(variant, safe='')}"
 
 
-def variant(value: Variant, original_bytes: int) -> VariantOut:
+#: Makes of a path (as it is before it is quoted) the address that is told: signed, or only quoted.
+Link = Callable[[str], str]
+
+
+def variant(value: Variant, original_bytes: int, link: Link = quote) -> VariantOut:
     done = value.state is State.COMPLETED
     saved = None
     if done and value.bytes is not None and original_bytes > 0:
@@ -195,7 +216,7 @@ def variant(value: Variant, original_bytes: int) -> VariantOut:
         name=value.name,
         state=value.state,
         progress=100 if done else value.progress,
-        url=image_url(value.image_id, value.name) if done else None,
+        url=link(f"/images/{value.image_id}/{value.name}") if done and value.key else None,
         format=value.format,
         width=value.width,
         height=value.height,
@@ -206,7 +227,7 @@ def variant(value: Variant, original_bytes: int) -> VariantOut:
     )
 
 
-def _image(value: Image) -> dict[str, Any]:
+def _image(value: Image, link: Link = quote) -> dict[str, Any]:
     first = value.variants[0] if value.variants else None
     result = None
     if value.state is State.COMPLETED and first is not None and first.key is not None:
@@ -222,12 +243,12 @@ def _image(value: Image) -> dict[str, Any]:
         "height": value.height,
         "bytes": value.bytes,
         "format": value.format,
-        "variants": [variant(one, value.bytes) for one in value.variants],
+        "variants": [variant(one, value.bytes, link) for one in value.variants],
     }
 
 
-def image(value: Image) -> ImageOut:
-    return ImageOut(**_image(value))
+def image(value: Image, link: Link = quote) -> ImageOut:
+    return ImageOut(**_image(value, link))
 
 
 def job(value: Image, attempts: Sequence[Attempt]) -> JobOut:
@@ -273,8 +294,9 @@ def summary(value: Batch) -> Summary:
     return Summary(**_summary(value))
 
 
-def _summary(value: Batch) -> dict[str, Any]:
+def _summary(value: Batch, link: Link = quote) -> dict[str, Any]:
     counts = value.counts
+    kept = value.retention
     return {
         "batch_id": value.id,
         "status": value.status,
@@ -290,12 +312,23 @@ def _summary(value: Batch) -> dict[str, Any]:
         "finished_at": value.finished_at,
         "preset": value.preset,
         "metadata": value.metadata,
-        "links": {"self": f"/batches/{value.id}", "events": f"/batches/{value.id}/events"},
+        "retention": RetentionOut(
+            originals_until=kept.originals_until,
+            results_until=kept.results_until,
+            originals_deleted=kept.originals_gone,
+            results_deleted=kept.results_gone,
+        ),
+        "links": {
+            "self": f"/batches/{value.id}",
+            "events": f"/batches/{value.id}/events",
+            "archive": link(f"/batches/{value.id}/archive"),
+        },
     }
 
 
-def batch(value: Batch, images: Sequence[Image], next_cursor: str | None) -> BatchOut:
-    return BatchOut(**_summary(value), files=[image(one) for one in images], next_cursor=next_cursor)
+def batch(value: Batch, images: Sequence[Image], next_cursor: str | None, link: Link = quote) -> BatchOut:
+    """``link`` makes the addresses of results and archive: signed ones for who has no key."""
+    return BatchOut(**_summary(value, link), files=[image(one, link) for one in images], next_cursor=next_cursor)
 
 
 def event(value: Event) -> dict[str, Any]:

@@ -131,6 +131,14 @@ async def stream(database: Database, storage: Storage, batch: Batch) -> AsyncGen
     yield sink.take()
 
 
+async def anything(database: Database, batch_id: str) -> bool:
+    """Whether there is a result to put in."""
+    async for image in _images(database, batch_id):
+        if any(variant.state is State.COMPLETED and variant.key for variant in image.variants):
+            return True
+    return False
+
+
 async def _images(database: Database, batch_id: str) -> AsyncIterator[Image]:
     position = -1
     while page := await images.of_batch(database, batch_id, after=position):

@@ -129,7 +129,7 @@ class Deliverer:
 
     async def drain(self) -> None:
         """Send all that is due by now, and wait for the answers."""
-        while await self.round():
+        while await self.round() or self._sending:
             await asyncio.gather(*(task for _, task in self._sending.values()))
 
     async def _deliver(self, one: Delivery, process_id: str) -> None:

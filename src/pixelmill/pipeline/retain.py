@@ -14,6 +14,7 @@ from pixelmill.errors import PixelmillError
 from pixelmill.pipeline.ending import cancel
 from pixelmill.queue import Queue
 from pixelmill.records import Database, deliveries, retention
+from pixelmill.records.keys import By
 from pixelmill.records.retention import Doomed, Part
 from pixelmill.records.tables import now
 from pixelmill.settings import Settings
@@ -56,14 +57,14 @@ class Retainer:
             log.info("retention: %d steps", done)
         return done
 
-    async def purge(self, queue: Queue, batch_id: str) -> None:
+    async def purge(self, queue: Queue, batch_id: str, *, by: By) -> None:
         """Delete a batch now, whatever its retention; cancel what still runs. Raises ``not-found`` or ``conflict``.
 
         Nothing of it can be seen afterwards, and no byte is left. Where a canceled worker may still write, hidden
         rows stay until its deadline is over and what it wrote is deleted too.
         """
         await cancel(self._database, queue, batch_id)
-        one = await retention.doom(self._database, batch_id)
+        one = await retention.doom(self._database, batch_id, by)
         if one is None:
             raise PixelmillError("conflict", "It was opened again in this moment.")
         await self._delete(one, Part.ORIGINALS)

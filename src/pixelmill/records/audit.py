@@ -27,7 +27,9 @@ class Line:
     data: dict[str, Any]
 
 
-async def note(tx: AsyncConnection, action: str, *, owner: str, key_id: str | None, target: str, **data: Any) -> None:
+async def note(
+    tx: AsyncConnection, action: str, *, owner: str, key_id: str | None, target: str, data: dict[str, Any]
+) -> None:
     """Write a line in the transaction of what it tells: both are there, or neither."""
     await tx.execute(
         insert(audit).values(

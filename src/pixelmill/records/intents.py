@@ -14,7 +14,6 @@ from pixelmill.records.events import News, log
 from pixelmill.records.models import BatchStatus, State
 from pixelmill.records.tables import batches, images, intents, now, processes, variants
 
-
 #: What else a transaction does.
 Also = Callable[[AsyncConnection], Awaitable[None]]
 

@@ -117,8 +117,8 @@ async def make(
                 expires_at=expires_at,
             )
         )
-        told = {"name": name, "scopes": sorted(granted), "owner": owner}
-        await audit.note(tx, "key.made", owner=by.owner, key_id=by.key_id, target=key.id, **told)
+        told = {"name": name, "scopes": sorted(granted), "for": owner}
+        await audit.note(tx, "key.made", owner=by.owner, key_id=by.key_id, target=key.id, data=told)
     return key, secret
 
 
@@ -165,8 +165,8 @@ async def revoke(db: Database, key_id: str, *, owner: str | None = None, by: By 
             return None
         if row.revoked_at is None:
             await tx.execute(update(keys).where(keys.c.id == key_id).values(revoked_at=now()))
-            told = {"name": row.name, "owner": row.owner}
-            await audit.note(tx, "key.revoked", owner=by.owner, key_id=by.key_id, target=key_id, **told)
+            told = {"name": row.name, "for": row.owner}
+            await audit.note(tx, "key.revoked", owner=by.owner, key_id=by.key_id, target=key_id, data=told)
             row = (await tx.execute(select(*_COLUMNS).where(keys.c.id == key_id))).one()
     return _to_key(row)
 

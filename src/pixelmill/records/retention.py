@@ -14,9 +14,11 @@ from enum import StrEnum
 from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pixelmill.records import audit
 from pixelmill.records import batches as batch_records
 from pixelmill.records.database import Database
 from pixelmill.records.events import News, log
+from pixelmill.records.keys import By
 from pixelmill.records.models import Retention
 from pixelmill.records.tables import attempts, batches, deliveries, events, images, variants
 
@@ -103,13 +105,14 @@ async def gone(db: Database, part: Part, batch_id: str) -> bool:
     return bool(last)
 
 
-async def doom(db: Database, batch_id: str) -> Doomed | None:
+async def doom(db: Database, batch_id: str, by: By) -> Doomed | None:
     """Mark a batch that is over as ``deleting``, whatever its retention. None: there is none, or it is not over."""
     async with db.write() as tx:
         batch = await batch_records.lock(tx, batch_id)
         if batch is None or not batch.status.over:
             return None
         await tx.execute(update(batches).where(batches.c.id == batch_id).values(deleting=True))
+        await audit.note(tx, "batch.purge", owner=by.owner, key_id=by.key_id, target=batch_id, data={})
         return Doomed(batch_id, await _stray_keys(tx, batch_id))
 
 

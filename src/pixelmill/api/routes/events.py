@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Query, Request, WebSocket
 from starlette.responses import Response, StreamingResponse
 
-from pixelmill.api import problems
+from pixelmill.api import owned, problems
+from pixelmill.api.auth import Reader
 from pixelmill.api.envelope import asks_for_head
-from pixelmill.api.ids import BatchId, gone
+from pixelmill.api.ids import BatchId, known
 from pixelmill.api.parts import Given, TheHub
 from pixelmill.api.streams import Hub
 from pixelmill.errors import PixelmillError
-from pixelmill.records import batches
 
 router = APIRouter(tags=["live"])
 
 #: Milliseconds after which a browser connects again.
 RETRY = 2000
+HEARTBEAT = '{"event":"heartbeat"}'
 
 _EXAMPLE = (
     'id: 3\ndata: {"event":"variant.completed","batchId":"…","jobId":"…","variant":"square",'
@@ -45,6 +47,7 @@ async def batch_events(
     request: Request,
     parts: Given,
     hub: TheHub,
+    caller: Reader,
     batch_id: BatchId,
     last_event_id: Annotated[str | None, Header(description="The id of the last event you have.")] = None,
     lastEventId: Annotated[str | None, Query(description="The same, for a first connection.")] = None,
@@ -54,9 +57,7 @@ async def batch_events(
     An idle stream has a comment every 15 s. After a break, `Last-Event-ID` continues without a gap or a repeat.
     """
     seq = _seq(last_event_id if last_event_id is not None else lastEventId)
-    batch = await batches.find(parts.database, batch_id)
-    if batch is None:
-        raise gone("batch", batch_id)
+    batch = await owned.batch(parts, caller, batch_id)
     if batch.status.over and seq >= batch.seq > 0:
         return Response(status_code=204)
     # A proxy is not to hold lines back, nor to keep or change them.
@@ -79,3 +80,58 @@ def _seq(text: str | None) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 15):
         raise PixelmillError("bad-request", "Last-Event-ID: the number in `id` of an event.")
     return int(text)
+
+
+@router.websocket("/batches/{batchId}/ws")
+async def batch_socket(
+    socket: WebSocket,
+    parts: Given,
+    hub: TheHub,
+    caller: Reader,
+    batchId: str,
+    lastEventId: Annotated[str | None, Query()] = None,
+) -> None:
+    """The same events, each a JSON text with its number as `id`; the socket is closed (1000) when the batch is over.
+
+    An idle socket gets `{"event": "heartbeat"}` every 15 s. What the client says is not read.
+    """
+    try:
+        batch_id, seq = known(batchId, "batch"), _seq(lastEventId)
+        await owned.batch(parts, caller, batch_id)
+    except PixelmillError as error:
+        await _refuse(socket, error)
+        return
+    await socket.accept()
+    gone = asyncio.create_task(_until_gone(socket))
+    told = asyncio.create_task(_tell(socket, hub, batch_id, seq))
+    try:
+        await asyncio.wait({gone, told}, return_when=asyncio.FIRST_COMPLETED)
+        over = told.done() and not gone.done()
+    finally:
+        for task in (gone, told):
+            task.cancel()
+        results = await asyncio.gather(gone, told, return_exceptions=True)
+    if over:
+        # granian sends no close frame while a receive is pending: by now it is canceled.
+        code = 1011 if isinstance(results[1], Exception) else 1001 if hub.closing else 1000
+        await socket.close(code)
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _tell(socket: WebSocket, hub: Hub, batch_id: str, seq: int) -> None:
+    async with aclosing(hub.listen(batch_id, seq)) as lines:
+        async for line in lines:
+            await socket.send_text(HEARTBEAT if line is None else f'{{"id":{line.seq},{line.json.removeprefix("{")}')
+
+
+async def _refuse(socket: WebSocket, error: PixelmillError) -> None:
+    """An HTTP answer where the server can give one, else a close code: 4000 and the status."""
+    if "websocket.http.response" in socket.scope.get("extensions", {}):
+        await socket.send_denial_response(problems.response(error, socket.url.path))
+    else:
+        await socket.accept()
+        await socket.close(4000 + error.spec.status, error.detail[:120])

@@ -11,12 +11,12 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from pixelmill.api import conditional, problems
+from pixelmill.api import conditional, owned, problems
 from pixelmill.api.ids import JobId, gone
+from pixelmill.api.links import Viewer
 from pixelmill.api.parts import Given
 from pixelmill.api.sending import SendFile
 from pixelmill.errors import PixelmillError
-from pixelmill.records import images
 from pixelmill.records.models import Image, State, Variant
 
 router = APIRouter(tags=["results"])
@@ -40,20 +40,21 @@ _PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "im
         },
         206: {"description": "The range that was asked for."},
         304: {"description": "The bytes that If-None-Match names are the newest."},
-        **problems.responses("not-found", "not-ready", "range-not-satisfiable", "bad-request", "unavailable"),
+        **problems.responses(
+            "not-found", "not-ready", "range-not-satisfiable", "bad-request", "bad-signature", "unavailable"
+        ),
     },
 )
 async def get_image(
     request: Request,
     parts: Given,
+    caller: Viewer,
     job_id: JobId,
     variant: Annotated[str, Path(max_length=200, examples=["square"])],
     download: Annotated[bool, Query(description="Save it, do not show it.")] = False,
 ) -> Response:
-    """Takes `Range`, `If-None-Match` and `If-Range`."""
-    image = await images.find(parts.database, job_id)
-    if image is None:
-        raise gone("job", job_id)
+    """Takes `Range`, `If-None-Match` and `If-Range`. A signed link needs no key; `?signed=` on a batch gives them."""
+    image = await owned.job(parts, caller, job_id)
     one = next((one for one in image.variants if one.name == variant), None)
     if one is None:
         raise gone("variant", variant)
@@ -95,6 +96,8 @@ def _key(variant: Variant) -> str:
     """The storage key of what is completed. Raises ``not-ready`` or ``not-found``."""
     if not variant.state.over:
         raise PixelmillError("not-ready", f"The variant is {variant.state}.")
+    if variant.state is State.COMPLETED and variant.key is None:
+        raise PixelmillError("not-found", "This result has been deleted: its retention is over.")
     if variant.state is not State.COMPLETED or variant.key is None:
         raise PixelmillError("not-found", f"The variant is {variant.state}: {variant.error or 'it was not made'}.")
     return variant.key

@@ -6,13 +6,14 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from pixelmill.api import schemas
+from pixelmill.api.auth import Anyone
 from pixelmill.api.parts import Given
 
 router = APIRouter(tags=["presets"])
 
 
 @router.get("/presets", summary="Presets and limits", response_model=schemas.PresetsOut)
-async def get_presets(parts: Given) -> Response:
+async def get_presets(parts: Given, caller: Anyone) -> Response:
     settings = parts.settings
     shown = [
         schemas.PresetOut(

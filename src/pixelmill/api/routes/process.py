@@ -9,8 +9,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from pixelmill.api import multipart, options, problems, schemas
+from pixelmill.api.auth import Uploader
+from pixelmill.api.idempotency import Once
 from pixelmill.api.parts import Given, Parts
+from pixelmill.api.quotas import ROOM
 from pixelmill.errors import PixelmillError
+from pixelmill.pipeline.accept import Acceptance
 
 router = APIRouter(tags=["batches"])
 
@@ -71,13 +75,21 @@ _FORM: dict[str, Any] = {
             "nothing-acceptable",
             "bad-recipe",
             "unknown-preset",
+            "idempotency-mismatch",
+            "idempotency-running",
+            "quota-exceeded",
+            "address-refused",
             "unavailable",
         ),
     },
+    dependencies=[ROOM],
     openapi_extra=_FORM,
 )
 async def process_images(
-    request: Request, parts: Given, in_query: Annotated[dict[str, str], Depends(options.in_query)]
+    request: Request,
+    parts: Given,
+    caller: Uploader,
+    in_query: Annotated[dict[str, str], Depends(options.in_query)],
 ) -> Response:
     """Files go in the multipart field `images`, options in form fields or in the query.
 
@@ -89,36 +101,54 @@ async def process_images(
     most = parts.settings.max_files * parts.settings.max_file_bytes + multipart.SLACK
     multipart.declared(request.headers, most)
     multipart.boundary(request.headers.get("content-type"))
-    accepted = await _take(request, parts, in_query, most)
-    return schemas.answer(
-        accepted, 202, {"Location": accepted.status_url, "Retry-After": "1", "Cache-Control": "no-store"}
-    )
-
-
-async def _take(request: Request, parts: Parts, in_query: dict[str, str], most: int) -> schemas.Accepted:
-    acceptance = await parts.intake.begin()
+    once: Once | None = request.state.once
+    # Of a request that was answered already nothing is stored: its files are hashed, to see that they are the same.
+    acceptance = None if once and once.known else await parts.intake.begin(owner=caller.owner)
     try:
-        fields = await multipart.receive(
-            request.stream(),
-            request.headers.get("content-type"),
-            acceptance,
-            field=FIELD,
-            allowed=frozenset(options.NAMES),
-            most_bytes=most,
-            idle_seconds=parts.settings.upload_idle_seconds,
-        )
-        wanted = options.read(in_query | fields, parts.presets, parts.settings.max_variants)
-        done = await acceptance.commit(
-            recipe=wanted.recipe,
-            preset=wanted.preset,
-            metadata=wanted.metadata,
-            callback_url=wanted.callback_url,
-            priority=wanted.priority,
-        )
-    except ClientDisconnect as error:
-        await acceptance.abandon()
-        raise PixelmillError("bad-request", "The connection was cut before the body was whole.") from error
-    except BaseException:
-        await acceptance.abandon()
+        return await _take(request, parts, in_query, most, acceptance, once)
+    except BaseException as error:
+        if acceptance is not None:
+            await acceptance.abandon()
+        if isinstance(error, ClientDisconnect):
+            raise PixelmillError("bad-request", "The connection was cut before the body was whole.") from error
         raise
-    return schemas.Accepted(batch_id=done.batch_id, status_url=f"/batches/{done.batch_id}", total_files=done.total)
+
+
+async def _take(
+    request: Request,
+    parts: Parts,
+    in_query: dict[str, str],
+    most: int,
+    acceptance: Acceptance | None,
+    once: Once | None,
+) -> Response:
+    files = once.files(acceptance) if once else None
+    sink = files or acceptance
+    assert sink is not None
+    fields = await multipart.receive(
+        request.stream(),
+        request.headers.get("content-type"),
+        sink,
+        field=FIELD,
+        allowed=frozenset(options.NAMES),
+        most_bytes=most,
+        idle_seconds=parts.settings.upload_idle_seconds,
+    )
+    if once and files and (again := once.settle(files.content(in_query | fields))):
+        return again
+    assert acceptance is not None
+    wanted = options.read(in_query | fields, parts.presets, parts.settings.max_variants)
+    told = schemas.Accepted(
+        batch_id=acceptance.batch_id, status_url=f"/batches/{acceptance.batch_id}", total_files=acceptance.total
+    )
+    answer = schemas.answer(told, 202, {"Location": told.status_url, "Retry-After": "1", "Cache-Control": "no-store"})
+    await acceptance.commit(
+        recipe=wanted.recipe,
+        preset=wanted.preset,
+        metadata=wanted.metadata,
+        callback_url=wanted.callback_url,
+        priority=wanted.priority,
+        retention=wanted.retention,
+        also=once.recording(answer) if once else None,
+    )
+    return answer

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from pixelmill.api import problems
+from pixelmill.api.auth import PUBLIC
 from pixelmill.api.ids import gone
 from pixelmill.api.parts import Given, TheHub
 from pixelmill.errors import CODES
@@ -22,7 +23,7 @@ router = APIRouter(tags=["service"])
 PATIENCE = 2.0
 
 
-@router.get("/livez", summary="Whether this process runs")
+@router.get("/livez", summary="Whether this process runs", dependencies=[PUBLIC])
 async def livez() -> dict[str, str]:
     """Asks no other part: a process that answers is not to be restarted because a database is down."""
     return {"status": "ok"}
@@ -30,6 +31,7 @@ async def livez() -> dict[str, str]:
 
 @router.get(
     "/readyz",
+    dependencies=[PUBLIC],
     summary="Whether requests can be taken",
     responses={503: {"description": "A part does not answer, or the process is stopping."}},
 )
@@ -60,6 +62,7 @@ async def _answers(question: Awaitable[Any]) -> bool:
 
 @router.get(
     "/problems/{code}",
+    dependencies=[PUBLIC],
     summary="What an error means, and what to do",
     responses={
         200: {
