@@ -10,6 +10,7 @@ from sqlalchemy import Table, func, select
 from pixelmill.errors import PixelmillError
 from pixelmill.records import Database, batches, ending, events, images, intents, retention, shares, tables, work
 from pixelmill.records.intents import NewBatch
+from pixelmill.records.keys import By
 from pixelmill.records.models import BatchStatus
 from pixelmill.records.retention import Part
 from pixelmill.records.work import Failure, Report
@@ -102,17 +103,17 @@ async def test_a_batch_that_was_opened_again_keeps_what_it_needs(db: Database) -
     await work.fail(db, await claim(db, "one"), Failure("corrupt-image", "It is bad."), Report())
     await ending.replay(db, "one")
     assert await retention.due(db, Part.ORIGINALS, later(9)) == []
-    assert await retention.doom(db, "batch") is None
+    assert await retention.doom(db, "batch", By("me")) is None
 
 
 async def test_a_canceled_try_may_still_write(db: Database) -> None:
     await accept(db, "one", "two")
     await claim(db, "one")
     assert await ending.cancel(db, "batch") is BatchStatus.CANCELED
-    assert await retention.doom(db, "batch")
+    assert await retention.doom(db, "batch", By("me"))
     assert await retention.may_still_write(db, "batch", later(-1))
     assert not await retention.may_still_write(db, "batch", later(1))
-    assert await retention.doom(db, "batch") is None  # it is hidden already
+    assert await retention.doom(db, "batch", By("me")) is None  # it is hidden already
     with pytest.raises(PixelmillError, match="not-found"):
         await ending.cancel(db, "batch")
 
