@@ -323,6 +323,8 @@ def _translated(did: str) -> Iterator[None]:
         number = int(next(filter(None, status.groups()))) if status else 0
         if code:
             word = code[1]
+        elif "Wanted range starting at" in text:  # Azurite answers 206 where Azure answers 416
+            word, number = "InvalidRange", 416
         elif "169.254.169.254" in text or "metadata" in text:
             word = "NoCredentials"
         elif number:

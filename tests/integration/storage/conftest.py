@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from pixelmill.settings import Settings
 from pixelmill.storage import Storage, connect
+from tests.azure import Azurite, azurite_server
 from tests.proxy import Proxy
 from tests.servers import S3
 
@@ -30,16 +31,31 @@ def s3_settings(server: S3, prefix: str = "", **more: Any) -> Settings:
     )
 
 
-@pytest.fixture(params=["local", "s3"])
-async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
+@pytest.fixture(params=["local", "s3", "azure"])
+async def storage(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Storage]:
     """Each kind in turn, empty."""
     if request.param == "local":
         settings = Settings(_env_file=None, data_dir=tmp_path)  # type: ignore[call-arg]
+    elif request.param == "azure":
+        server: Azurite = request.getfixturevalue("azurite")
+        for name, value in server.env().items():
+            monkeypatch.setenv(name, value)
+        url = f"az://{server.container}/{uuid.uuid4().hex}"
+        settings = Settings(_env_file=None, storage_url=url)  # type: ignore[call-arg]
     else:
         settings = s3_settings(request.getfixturevalue("s3"))
     storage = connect(settings)
     yield storage
     await storage.close()
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """Microsoft's own stand-in for Azure Blob."""
+    with azurite_server() as server:
+        yield server
 
 
 @pytest.fixture

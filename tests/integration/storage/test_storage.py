@@ -8,6 +8,7 @@ import hashlib
 import mmap
 import os
 import secrets
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,6 +27,10 @@ async def write(storage: Storage, key: str, data: bytes, step: int = 70_000) -> 
     for start in range(0, len(data), step):
         await writer.write(memoryview(data)[start : start + step])
     await writer.commit()
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def names(storage: Storage, prefix: str = "") -> list[str]:
@@ -96,13 +101,14 @@ async def test_a_writer_cut_off_in_the_middle_leaves_nothing(storage: Storage) -
     assert await storage.delete_prefix("originals/") == 0
 
 
-async def test_a_prefix_takes_half_written_files_with_it(storage: Storage) -> None:
+async def test_a_prefix_takes_half_written_files_with_it(storage: Storage, request: pytest.FixtureRequest) -> None:
     await storage.put("originals/b/i", b"1")
     half = await storage.create("originals/b/j")
     for _ in range(12):
         await half.write(os.urandom(2_000_000))
     await storage.put("originals/c/i", b"2")
-    assert await storage.delete_prefix("originals/b/") == 2
+    half_written = 0 if "azure" in request.node.name else 1  # Azure drops blocks that nobody commits by itself
+    assert await storage.delete_prefix("originals/b/") == 1 + half_written
     assert await names(storage) == ["originals/c/i"]
     assert await storage.delete_prefix("originals/b/") == 0
     await half.abort()
@@ -140,7 +146,7 @@ async def test_opening_given_up_leaves_no_open_file(
 ) -> None:
     monkeypatch.setattr(object_store, "IN_MEMORY", keep)
     await storage.put("a/b", os.urandom(5_000_000))
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     for turns in range(30):
         opening = asyncio.ensure_future(storage.open("a/b"))
         for _ in range(turns):
@@ -149,7 +155,7 @@ async def test_opening_given_up_leaves_no_open_file(
         with contextlib.suppress(asyncio.CancelledError):
             (await opening).close()
     await asyncio.sleep(0.1)  # threads end what they began
-    assert len(os.listdir("/proc/self/fd")) <= before + 2  # connections to the server are kept
+    assert open_files() <= before + 2  # connections to the server are kept
 
 
 async def test_what_is_not_there_is_not_found(storage: Storage) -> None:
