@@ -53,9 +53,9 @@ def make(data: Buffer, recipe: Recipe, names: Sequence[str], limits: Limits) -> 
         )
         if not inspected and not recipe.facts:
             yield _inspected(header, known)
-        base = decode.decode(data, header, size, animated, luma)
+        base = decode.decode(data, header, size, animated, luma, plan.shared(list(needs.values())))
         if not inspected and recipe.facts:
-            frame = base.level(Size(facts.SIDE, facts.SIDE), False)[0]
+            frame = base.at(Size(facts.SIDE, facts.SIDE), False)[0]
             yield _inspected(header, known | facts.facts(frame))
         if not inspected:
             yield from refused
@@ -107,7 +107,7 @@ def one(base: decode.Base, variant: Variant, header: Header, need: Size) -> Made
 
 def apply(base: decode.Base, variant: Variant, need: Size) -> pyvips.Image:
     """Do the steps to each frame and join the frames again."""
-    frames = base.level(need, variant.output.colour == "keep")
+    frames = base.at(need, variant.output.colour == "keep")
     notes: list[dict[str, object]] = [{} for _ in variant.steps]
     done = [_frame(frame, variant, base.nominal, notes) for frame in frames]
     if len(done) == 1:

@@ -27,6 +27,19 @@ def need(steps: Sequence[Step], source: Size) -> Size:
     return source
 
 
+def shared(needs: Sequence[Size]) -> frozenset[Size]:
+    """The sizes worth keeping once made: those needed twice, and those from which a smaller one can be made."""
+    return frozenset(
+        one
+        for index, one in enumerate(needs)
+        if any(
+            one == other or (one.width >= 2 * other.width and one.height >= 2 * other.height)
+            for at, other in enumerate(needs)
+            if at != index
+        )
+    )
+
+
 def luma_only(steps: Sequence[Step]) -> bool:
     """Whether brightness alone is enough to make this."""
     for step in steps:

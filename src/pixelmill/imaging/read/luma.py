@@ -13,32 +13,24 @@ import pyvips
 from PIL import Image
 
 from pixelmill.errors import PixelmillError
+from pixelmill.imaging.steps._pixels import scale_to
 from pixelmill.recipes.step import Size
 
 Image.MAX_IMAGE_PIXELS = None  # our own limits were held against the header already
 
 
-def load(data: Any, size: Size, orientation: int) -> pyvips.Image:
-    """Luma, upright and of exactly ``size``."""
-    stored = Size(size.height, size.width) if orientation >= 5 else size
+def load(data: Any, size: Size, reduction: int) -> pyvips.Image:
+    """Luma of exactly ``size``, as stored; ``reduction`` (1, 2, 4 or 8) is what the decoder shrinks it by."""
     try:
         with Image.open(cast(IO[bytes], _Reader(data)), formats=("JPEG",)) as file:
-            # Twice the size is left to the Lanczos kernel, as libvips leaves it.
-            file.draft("L", (stored.width * 2, stored.height * 2))
+            file.draft("L", (max(1, file.width // reduction), max(1, file.height // reduction)))
             file.load()
             if file.mode != "L":
                 raise PixelmillError("corrupt-image", f"The JPEG has no luma: {file.mode}.")
             image = pyvips.Image.new_from_memory(file.tobytes(), file.width, file.height, 1, "uchar")
     except (OSError, SyntaxError, ValueError) as error:
         raise PixelmillError("corrupt-image", f"The image cannot be read: {error}.") from error
-    image = image.copy(interpretation="b-w").thumbnail_image(
-        stored.width, height=stored.height, size="force", no_rotate=True
-    )
-    if orientation > 1:
-        image = image.copy()
-        image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
-        image = image.autorot()
-    return image
+    return scale_to(image.copy(interpretation="b-w"), size)
 
 
 class _Reader(io.RawIOBase):
