@@ -12,6 +12,7 @@ from pixelmill.imaging import Decoders, Limits
 from pixelmill.pipeline import Deliverer, Intake, Millhand, Presence, Reconciler
 from pixelmill.queue import Done, Failed, Foreign, Job, Later, Limiter, Queue, Worker, embedded, policies
 from pixelmill.recipes import load_presets
+from pixelmill.records import keys
 from pixelmill.settings import Settings
 from pixelmill.storage import Storage, connect
 
@@ -43,6 +44,17 @@ async def storage(settings: Settings) -> Storage:
         await found.close()
         raise
     return found
+
+
+async def has_key(settings: Settings) -> bool:
+    """Whether an API key was ever made; False as well while there is no database yet."""
+    if settings.database_url is None and not records.sqlite_path(settings.data_dir).exists():
+        return False
+    db = database(settings)
+    try:
+        return await keys.exist(db)
+    finally:
+        await db.close()
 
 
 def redis_url(settings: Settings) -> str:

@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     max_variants: PositiveInt = Field(50, description="Most variants of one recipe.")
     max_output_pixels: PositiveInt = Field(50_000_000, description="Most pixels of one variant.")
     max_enlargement: PositiveFloat = Field(8.0, description="Largest factor by which a side may be enlarged.")
+    header_seconds: PositiveFloat = Field(15.0, description="Longest time that a request's headers may take to come.")
     upload_idle_seconds: PositiveFloat = Field(30.0, description="A request that sends nothing for so long is ended.")
     upload_seconds: PositiveFloat = Field(3600.0, description="Longest time that one request's body may take to come.")
     upload_min_rate: Annotated[int, Field(ge=0)] = Field(

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from pixelmill import __version__
 from pixelmill.errors import PixelmillError
 
-COMMANDS = ("serve", "process", "doctor", "api", "worker", "migrate")
+COMMANDS = ("serve", "process", "doctor", "api", "worker", "migrate", "keys")
 
 
 class _Commands(TyperGroup):
@@ -27,8 +27,11 @@ class _Commands(TyperGroup):
         if cmd_name not in self.list_commands(ctx):
             return None
         module = importlib.import_module(f"{__name__}.{cmd_name}")
+        found = getattr(module, cmd_name)
+        if isinstance(found, typer.Typer):
+            return typer.main.get_command(found)
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        alone.command(cmd_name)(getattr(module, cmd_name))
+        alone.command(cmd_name)(found)
         return typer.main.get_command(alone)
 
 

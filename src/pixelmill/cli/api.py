@@ -16,8 +16,6 @@ import typer
 from pixelmill.cli.common import BACKLOG, address, check_exposure, check_queue, listen, load_settings, migrated, run
 from pixelmill.settings import Settings
 
-_HEADER_SECONDS = 15  # a client that has not sent its headers by then is not going to
-
 # Requests open at once. A live stream is one, and granian lets those beyond wait without a word.
 _MOST_OPEN = 16_384
 
@@ -50,8 +48,9 @@ async def _run(settings: Settings, sock: socket.socket, migrate: bool) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if migrate:
         await migrated(settings)
+    await app.check(settings)
     application = app.api(settings)
-    server = _server(application, sock)
+    server = _server(application, sock, settings)
     serving = asyncio.create_task(server.serve())
     stopping = asyncio.create_task(stop.wait())
     log.info("api.listening", address=address(sock))
@@ -74,7 +73,7 @@ async def _run(settings: Settings, sock: socket.socket, migrate: bool) -> None:
         raise SystemExit(1)
 
 
-def _server(application: Any, sock: socket.socket) -> Any:
+def _server(application: Any, sock: socket.socket, settings: Settings) -> Any:
     """granian on a socket that listens already, which its public arguments do not offer (its workers do)."""
     from granian._granian import SocketHolder
     from granian.constants import Interfaces
@@ -92,7 +91,7 @@ def _server(application: Any, sock: socket.socket) -> Any:
         interface=Interfaces.ASGI,
         backlog=BACKLOG,
         backpressure=_MOST_OPEN,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_SECONDS * 1000),
+        http1_settings=HTTP1Settings(header_read_timeout=int(settings.header_seconds * 1000)),
         log_dictconfig={"loggers": {"_granian": {"handlers": [], "propagate": True}}},
         log_level=LogLevels.error,
     )

@@ -63,13 +63,20 @@ async def migrated(settings: Settings) -> None:
 
 def check_exposure(settings: Settings) -> None:
     """Refuse an address that others can reach while anybody who reaches it may do anything."""
-    if settings.allow_open or _is_loopback(settings.host):
+    if settings.allow_open or _is_loopback(settings.host) or _has_key(settings):
         return
     raise PixelmillError(
         "bad-request",
-        f"It would be open to everyone who reaches {settings.host}, without a key. Set PIXELMILL_HOST=127.0.0.1, "
-        "or PIXELMILL_OPEN=true if something in front of it checks who may come in.",
+        f"It would be open to everyone who reaches {settings.host}, without a key. Make one with `pixelmill keys "
+        "make`, or set PIXELMILL_HOST=127.0.0.1, or PIXELMILL_OPEN=true if something in front of it checks who may "
+        "come in.",
     )
+
+
+def _has_key(settings: Settings) -> bool:
+    from pixelmill import app
+
+    return asyncio.run(app.has_key(settings))
 
 
 def _is_loopback(host: str) -> bool:

@@ -39,8 +39,12 @@ def async_url(url: str) -> URL:
     return parsed.set(drivername=_DRIVERS[backend])
 
 
+def sqlite_path(folder: Path) -> Path:
+    return folder.absolute() / "pixelmill.db"
+
+
 def sqlite_url(folder: Path) -> str:
-    return f"sqlite:///{folder.absolute() / 'pixelmill.db'}"
+    return f"sqlite:///{sqlite_path(folder)}"
 
 
 class Database:

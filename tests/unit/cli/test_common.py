@@ -20,10 +20,10 @@ def test_loopback_is_open(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "pictures.example.org", "localhost.example.org"])
-def test_elsewhere_is_refused_without_keys(host: str) -> None:
+def test_elsewhere_is_refused_without_keys(host: str, tmp_path: Path) -> None:
     with pytest.raises(PixelmillError, match="PIXELMILL_OPEN=true"):
-        common.check_exposure(settings(host=host))
-    common.check_exposure(settings(host=host, allow_open=True))
+        common.check_exposure(settings(host=host, data_dir=tmp_path))
+    common.check_exposure(settings(host=host, data_dir=tmp_path, allow_open=True))
 
 
 def test_a_wrong_setting_is_named_as_a_person_sets_it(monkeypatch: pytest.MonkeyPatch) -> None:
