@@ -154,6 +154,7 @@ class Settings(BaseSettings):
         30 * 86400.0, description="The log of webhook messages that are over: 30 days."
     )
 
+    presets_only: bool = Field(False, description="Take presets only, and no recipe that a client writes.")
     presets_dir: Path | None = Field(None, description="Folder with presets of your own, one TOML file each.")
     log_level: str = Field("info", description="debug, info, warning or error.")
 

@@ -8,7 +8,8 @@ import sys
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.console import Console
@@ -17,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from pixelmill.errors import PixelmillError
 from pixelmill.imaging import Decoders, Inspected, Limits, Made, NotMade
-from pixelmill.recipes import Recipe, load_presets, parse_recipe
+from pixelmill.recipes import Preset, Recipe, Source, load_presets, parse_recipe, picture
 from pixelmill.settings import Settings
 
 
@@ -36,7 +37,7 @@ def process(
         if preset and recipe:
             raise PixelmillError("bad-request", "Give --preset or --recipe, not both.")
         settings = Settings()
-        chosen = _recipe(recipe) if recipe else _preset(preset or "default", settings.presets_dir)
+        chosen = Preset("", "", "", _recipe(recipe)) if recipe else _preset(preset or "default", settings.presets_dir)
         files = _files(photos)
         if not files:
             raise PixelmillError("no-files", "No image files there.")
@@ -52,7 +53,7 @@ def process(
         seconds=settings.image_seconds,
         memory_bytes=settings.decoder_memory_bytes,
     )
-    run = _Run(chosen, output, _stems(files))
+    run = _Run(chosen.recipe, output, _stems(files), chosen.picture)
     bar = Progress(
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
@@ -73,11 +74,13 @@ def process(
 
 @dataclass
 class _Run:
-    """One run: what is made of each file goes to ``<stem>-<variant>.<extension>`` in the folder."""
+    """One run: what is made of each file goes to ``<stem>-<variant>.<extension>`` in the folder, and with a preset
+    that asks for it, a ``<picture>`` element that shows the files to ``<stem>.html``."""
 
     recipe: Recipe
     folder: Path
     stems: dict[Path, str]
+    picture: dict[str, Any] | None = None
     problems: list[str] = field(default_factory=list)
     failed: set[Path] = field(default_factory=set)
     made: int = 0
@@ -101,6 +104,7 @@ class _Run:
     async def one(self, file: Path, decoders: Decoders, bar: Progress, task: TaskID) -> int:
         """Make all variants of ``file``; of how many the bar was told."""
         done = 0
+        sources: list[Source] = []
         names = [variant.name for variant in self.recipe.variants]
         try:
             with file.open("rb") as source:
@@ -108,7 +112,8 @@ class _Run:
                     if isinstance(result, Inspected):
                         self.bytes_in += result.bytes
                     elif isinstance(result, Made):
-                        self._write(file, result)
+                        name = self._write(file, result)
+                        sources.append(Source(quote(name), result.content_type, result.width, result.height))
                     elif isinstance(result, NotMade):
                         self._problem(file, f"{result.variant}: {result.reason} ({result.code})")
                     if isinstance(result, Made | NotMade):
@@ -118,15 +123,19 @@ class _Run:
             self._problem(file, f"{error.detail} ({error.code})")
         except OSError as error:
             self._problem(file, error.strerror or str(error))
+        if self.picture is not None and sources:
+            snippet = picture(sources, sizes=str(self.picture.get("sizes", "100vw")))
+            (self.folder / f"{self.stems[file]}.html").write_text(snippet, "utf-8")
         return done
 
-    def _write(self, file: Path, made: Made) -> None:
+    def _write(self, file: Path, made: Made) -> str:
         path = self.folder / f"{self.stems[file]}-{made.variant}.{made.extension}"
         part = path.with_name(f".{path.name}.part")
         part.write_bytes(made.data)
         part.replace(path)
         self.made += 1
         self.bytes_out += len(made.data)
+        return path.name
 
     def _problem(self, file: Path, text: str) -> None:
         self.failed.add(file)
@@ -146,11 +155,11 @@ def _recipe(file: Path) -> Recipe:
         raise PixelmillError("bad-recipe", f"{file}: {error.strerror}") from None
 
 
-def _preset(name: str, folder: Path | None) -> Recipe:
+def _preset(name: str, folder: Path | None) -> Preset:
     presets = load_presets(folder)
     if name not in presets:
         raise PixelmillError("unknown-preset", f"No preset is called {name!r}; there are {', '.join(presets)}.")
-    return presets[name].recipe
+    return presets[name]
 
 
 def _files(photos: list[Path]) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from pixelmill.recipes.models import FORMATS, Format, Output, Recipe, Variant
 from pixelmill.recipes.parse import parse_recipe
+from pixelmill.recipes.picture import Source, picture
 from pixelmill.recipes.preset import Preset, load_preset, load_presets
 from pixelmill.recipes.step import Step
 
@@ -11,9 +12,11 @@ __all__ = [
     "Output",
     "Preset",
     "Recipe",
+    "Source",
     "Step",
     "Variant",
     "load_preset",
     "load_presets",
     "parse_recipe",
+    "picture",
 ]
