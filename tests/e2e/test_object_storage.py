@@ -40,6 +40,12 @@ def test_a_photo_goes_through_s3_and_comes_back(
         assert got.headers["content-type"] == "image/webp"
         assert len(got.content) == variant["bytes"]
         assert got.content[:4] == b"RIFF"
+        assert [answer.status_code for answer in got.history] == [307]  # straight from S3
+        assert got.headers["content-disposition"] == 'inline; filename="field-small.webp"'
+        assert "attachment" in client.get(variant["url"], params={"download": "true"}).headers["content-disposition"]
+        ours = client.get(variant["url"], headers={"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "no-cors"})
+        assert ours.history == []  # our own page may load from us alone
+        assert ours.content == got.content
         part = client.get(variant["url"], headers={"Range": "bytes=0-99"})
         assert part.status_code == 206
         assert hashlib.sha256(part.content).digest() == hashlib.sha256(got.content[:100]).digest()

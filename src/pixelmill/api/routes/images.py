@@ -6,10 +6,9 @@ import hashlib
 import re
 from pathlib import PurePosixPath
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from pixelmill.api import conditional, owned, problems
 from pixelmill.api.ids import JobId, gone
@@ -18,11 +17,16 @@ from pixelmill.api.parts import Given
 from pixelmill.api.sending import SendFile
 from pixelmill.errors import PixelmillError
 from pixelmill.records.models import Image, State, Variant
+from pixelmill.storage.disposition import disposition
 
 router = APIRouter(tags=["results"])
 
 #: Types a browser shows as a picture and never runs; all others are sent as attachments.
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "image/jxl"})
+
+
+#: Seconds in which a client must follow a redirect to the object store.
+_FOLLOW = 300
 
 
 @router.get(
@@ -39,6 +43,7 @@ _PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "im
             },
         },
         206: {"description": "The range that was asked for."},
+        307: {"description": "The bytes are in an object store: fetch them there, within 5 minutes."},
         304: {"description": "The bytes that If-None-Match names are the newest."},
         **problems.responses(
             "not-found", "not-ready", "range-not-satisfiable", "bad-request", "bad-signature", "unavailable"
@@ -53,7 +58,10 @@ async def get_image(
     variant: Annotated[str, Path(max_length=200, examples=["square"])],
     download: Annotated[bool, Query(description="Save it, do not show it.")] = False,
 ) -> Response:
-    """Takes `Range`, `If-None-Match` and `If-Range`. A signed link needs no key; `?signed=` on a batch gives them."""
+    """Takes `Range`, `If-None-Match` and `If-Range`. Bytes that lie in an object store come by a redirect.
+
+    A signed link needs no key; `?signed=` on a batch gives them.
+    """
     image = await owned.job(parts, caller, job_id)
     one = next((one for one in image.variants if one.name == variant), None)
     if one is None:
@@ -61,16 +69,24 @@ async def get_image(
     key = _key(one)
     etag = f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"'
     content_type = one.content_type or "application/octet-stream"
+    name = filename(image, one)
+    inline = not download and content_type in _PICTURES
     headers = {
         # A key is written once, so it names the bytes.
         "ETag": etag,
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
-        "Content-Disposition": disposition(filename(image, one), download or content_type not in _PICTURES),
+        "Content-Disposition": disposition(name, not inline),
         "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
     }
     if conditional.not_modified(request.headers, etag):
         return Response(status_code=304, headers=headers)
+    if not _of_our_page(request):
+        url = await parts.storage.presign_get(
+            key, seconds=_FOLLOW, filename=name, content_type=content_type, inline=inline
+        )
+        if url:
+            return RedirectResponse(url, 307, {"Cache-Control": "no-store"})
     found = await parts.storage.stat(key)
     if found is None:
         raise PixelmillError("not-found", "This result has been deleted.")
@@ -92,6 +108,12 @@ async def get_image(
     return StreamingResponse(body, status, headers, content_type)
 
 
+def _of_our_page(request: Request) -> bool:
+    """Whether a script or picture of our own page asks, whose policy lets it load from us alone."""
+    told = request.headers.get
+    return told("sec-fetch-site") == "same-origin" and told("sec-fetch-mode") != "navigate"
+
+
 def _key(variant: Variant) -> str:
     """The storage key of what is completed. Raises ``not-ready`` or ``not-found``."""
     if not variant.state.over:
@@ -109,10 +131,3 @@ def filename(image: Image, variant: Variant) -> str:
     extension = PurePosixPath(variant.key or "").suffix
     stem = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]', "_", stem).strip(" .")[:100]
     return f"{stem or 'image'}-{variant.name}{extension}"
-
-
-def disposition(name: str, attachment: bool) -> str:
-    """Content-Disposition (RFC 6266): a plain name for all, the real one in UTF-8 for those who read it."""
-    plain = re.sub(r"[^A-Za-z0-9 ._()-]", "_", name)
-    coded = "" if plain == name else f"; filename*=UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}"
-    return f'{"attachment" if attachment else "inline"}; filename="{plain}"{coded}'
