@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,6 +138,78 @@ def test_a_batch_has_an_address_of_its_own(page: Page, service: Service, photo: 
     expect(row(page, photo.name).locator("[data-variant=default]")).to_contain_text(f"512 {TIMES}")
     page.get_by_role("link", name="New batch").click()
     expect(page.get_by_role("heading", name="One photo in, every size out.")).to_be_visible()
+
+
+def test_all_batches_are_listed(page: Page, service: Service, photo: Path) -> None:
+    page.goto(service.base_url)
+    choose(page, photo)
+    page.get_by_role("radio", name="Thumbnail").check()
+    make(page)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("ready")
+    batch = page.url
+    page.get_by_role("link", name="Batches").click()
+    newest = page.get_by_role("main").get_by_role("link").first
+    expect(newest).to_contain_text("Thumbnail")
+    expect(newest).to_contain_text("Ready")
+    newest.click()
+    page.wait_for_url(batch)
+    page.goto(f"{service.base_url}/batches")
+    page.get_by_role("radio", name="Canceled").check()
+    expect(page.get_by_text("No batch is in this state.")).to_be_visible()
+
+
+def test_a_recipe_by_hand(page: Page, service: Service, photo: Path) -> None:
+    page.goto(service.base_url)
+    choose(page, photo)
+    page.get_by_role("radio", name="Your own").check()
+    name = page.get_by_role("textbox", name="Name")
+    name.fill("No name")
+    expect(page.get_by_role("button", name="Mend the recipe first")).to_be_disabled()
+    expect(page.get_by_text("(at /variants/0/name)")).to_be_visible()
+    name.fill("poster")
+    page.get_by_role("textbox", name="Width").fill("300")
+    page.get_by_role("combobox", name="Add a step").select_option("grayscale")
+    page.get_by_role("button", name="Move grayscale up").click()
+    page.get_by_role("combobox", name="Format").select_option("png")
+    page.get_by_role("combobox", name="Quality").fill("")
+    page.get_by_role("button", name="JSON and curl").click()
+    dialog = page.get_by_role("dialog")
+    text = dialog.get_by_role("textbox", name="Recipe as JSON")
+    recipe = json.loads(text.input_value())
+    assert recipe["variants"][0] == {
+        "name": "poster",
+        "steps": [{"op": "grayscale"}, {"op": "resize", "width": 300}],
+        "output": {"format": "png"},
+    }
+    expect(dialog).to_contain_text("curl ")
+    text.fill("{")
+    dialog.get_by_role("button", name="Use this recipe").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("This is not JSON")
+    recipe["variants"] = recipe["variants"][:1]
+    text.fill(json.dumps(recipe))
+    assert serious(page) == []
+    dialog.get_by_role("button", name="Use this recipe").click()
+    assert serious(page) == []
+    page.get_by_role("button", name="Make 1 variant from 1 photo").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your variant is ready.")
+    expect(row(page, photo.name).locator("[data-variant=poster]")).to_contain_text(f"300 {TIMES}")
+    expect(row(page, photo.name).locator("[data-variant=poster]")).to_contain_text("PNG")
+
+
+def test_an_archive_is_opened(page: Page, service: Service, photos: list[Path]) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for photo in photos:
+            archive.write(photo, f"holiday/{photo.name}")
+        archive.writestr("holiday/notes.txt", "Bread, milk, film.")
+    page.goto(service.base_url)
+    expect(page.get_by_role("radio", name="Instagram")).to_be_visible()
+    choose(page, {"name": "holiday.zip", "mimeType": "application/zip", "buffer": packed.getvalue()})
+    for photo in photos:
+        expect(page.get_by_role("button", name=f"Remove {photo.name}")).to_be_visible()
+    expect(page.get_by_role("button", name="Remove notes.txt")).to_have_count(0)
+    choose(page, {"name": "broken.zip", "mimeType": "application/zip", "buffer": packed.getvalue()[:1000]})
+    expect(page.get_by_role("alert")).to_contain_text("broken.zip cannot be opened")
 
 
 def test_a_refused_file_has_its_reason_beside_it(page: Page, service: Service, photo: Path) -> None:

@@ -46,7 +46,7 @@ export const ImageRow = memo(function ImageRow({ batchId, image, index }: Props)
               {image.errorCode && <strong className="font-semibold">{codeName(image.errorCode)}. </strong>}
               {image.failedReason ?? "It could not be made."}
             </p>
-            <Retry batchId={batchId} image={image} />
+            {!LOST.has(image.errorCode ?? "") && <Retry batchId={batchId} image={image} />}
           </div>
         )}
         {(image.state !== "failed" || image.variants.some((variant) => variant.state === "completed")) && (
@@ -60,6 +60,9 @@ export const ImageRow = memo(function ImageRow({ batchId, image, index }: Props)
     </li>
   );
 });
+
+/** Codes of files that were refused at the door: the service has no bytes to try again with. */
+const LOST = new Set(["unsupported-format", "empty-file", "too-large"]);
 
 /** Has a failed image done again. What is wrong with it may be mended elsewhere: a limit, a disk, a worker. */
 function Retry({ batchId, image }: { batchId: string; image: ImageJob }) {

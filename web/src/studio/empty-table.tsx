@@ -21,7 +21,7 @@ export function EmptyTable({ limits, over, onBrowse, onFiles }: Props) {
     >
       <PhotoIcon width={40} height={40} strokeWidth={1} className="text-ink-faint" />
       <p className="mt-3 text-2xl font-semibold tracking-tight">{over ? "Let go to add them" : "Drop photos here"}</p>
-      <p className="mt-1 text-ink-soft">or paste them from the clipboard</p>
+      <p className="mt-1 text-ink-soft">or a folder, or a ZIP; or paste from the clipboard</p>
       <Button className="mt-5" onClick={onBrowse}>
         Choose photos
       </Button>

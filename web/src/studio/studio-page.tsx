@@ -4,6 +4,7 @@ import { useLocation } from "wouter";
 import { getPresets } from "../api/client";
 import type { Accepted } from "../api/types";
 import { filesOf } from "../lib/drops";
+import { isZip } from "../lib/archives";
 import { bytes, count } from "../lib/format";
 import { useTidy } from "../recipe/use-form";
 import { Bar } from "../ui/bar";
@@ -47,6 +48,7 @@ export function StudioPage() {
     },
     [navigate],
   );
+  const [trouble, setTrouble] = useState<string | null>(null);
   const { sending, send, stop, clear } = useSend(accepted);
   const busy = sending.state === "sending";
   useWorking(busy);
@@ -55,8 +57,12 @@ export function StudioPage() {
     (files: readonly File[]) => {
       if (files.length === 0) return;
       clear();
-      const added = add(files);
-      say(added === 0 ? "These photos are here already." : `${count(added, "photo")} added.`);
+      setTrouble(null);
+      void opened(files).then(({ photos, troubles }) => {
+        const added = add(photos);
+        if (troubles.length > 0) setTrouble(troubles.join(" "));
+        else say(added === 0 ? "These photos are here already." : `${count(added, "photo")} added.`);
+      });
     },
     [clear, say],
   );
@@ -82,7 +88,7 @@ export function StudioPage() {
         ref={input}
         type="file"
         multiple
-        accept="image/*,.heic,.heif,.avif,.jxl,.tif,.tiff"
+        accept="image/*,.heic,.heif,.avif,.jxl,.tif,.tiff,.zip"
         className="hidden"
         aria-label="Choose photos"
         onChange={(event) => {
@@ -104,6 +110,7 @@ export function StudioPage() {
           </p>
         </div>
         <section aria-label="Photos" className="min-w-0 lg:col-start-1">
+          {trouble && <Notice>{trouble}</Notice>}
           {items.length === 0 ? (
             <EmptyTable limits={limits} over={over} onBrowse={browse} onFiles={take} />
           ) : (
@@ -265,6 +272,25 @@ function Notice({ children }: { children: React.ReactNode }) {
       <p>{children}</p>
     </div>
   );
+}
+
+/** Photos as they are, and those in ZIP archives; what could not be opened, in words. */
+async function opened(files: readonly File[]): Promise<{ photos: File[]; troubles: string[] }> {
+  const photos: File[] = [];
+  const troubles: string[] = [];
+  for (const file of files) {
+    if (!isZip(file)) {
+      photos.push(file);
+      continue;
+    }
+    try {
+      const { imagesIn } = await import("../lib/zip");
+      photos.push(...(await imagesIn(file)));
+    } catch (error) {
+      troubles.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  return { photos, troubles };
 }
 
 /** Photos dropped anywhere on the page, or pasted. Returns whether files hang over the page now. */

@@ -64,7 +64,7 @@ export function Shell({ working, children }: { working: boolean; children: React
           <Mark className="size-7" turning={working} />
           <span className="text-lg font-bold tracking-tight max-[26rem]:sr-only">Pixelmill</span>
         </Link>
-        <nav aria-label="Pages" className="flex">
+        <nav aria-label="Pages" className="-mr-2 flex sm:-mr-3">
           <NavLink href="/">Studio</NavLink>
           <NavLink href="/batches">Batches</NavLink>
           <a
