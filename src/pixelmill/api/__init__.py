@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
 
 from pixelmill import __version__
@@ -89,6 +90,7 @@ def create(
         redirect_slashes=False,
         generate_unique_id_function=lambda route: to_camel(route.name),
     )
+    routes: list[APIRoute] = []
     for route in (
         process,
         batches,
@@ -107,6 +109,8 @@ def create(
     ):
         declared(route.router.routes)
         app.include_router(route.router)
+        routes += [one for one in route.router.routes if isinstance(one, APIRoute)]
+    app.state.routes = routes
     declared(docs.router.routes)
     docs.install(app, DESCRIPTION)
     problems.install(app)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -97,11 +98,21 @@ def install(app: FastAPI) -> None:
         problem = from_exception(error)
         if problem.code == "internal-error" and not isinstance(error, PixelmillError):
             log.error("unexpected", path=request.url.path, exc_info=error)
-        headers = error.headers if isinstance(error, HTTPException) else None
+        headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+        if problem.code == "method-not-allowed":
+            headers["Allow"] = ", ".join(sorted(_allowed(request)))
         return response(problem, request.url.path, headers)
 
     for kind in (PixelmillError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle)
+
+
+def _allowed(request: Request) -> set[str]:
+    """Every method that the address takes: Starlette names only those of the first route that fits."""
+    routes: Iterable[APIRoute] = request.app.state.routes
+    path = request.scope["path"]
+    methods = {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 def responses(*codes: str) -> dict[int | str, dict[str, Any]]:

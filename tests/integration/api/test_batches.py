@@ -24,6 +24,7 @@ async def test_a_batch_has_the_shape_of_the_contract(site: Site) -> None:
         "finishedAt",
         "preset",
         "metadata",
+        "retention",
         "links",
         "files",
         "nextCursor",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from pixelmill.records import keys
 from tests.servers import SCRIPTS
 from tests.sites import Site
 
@@ -18,6 +19,11 @@ checks.positive_data_acceptance.enabled = false
 [[operations]]
 include-path = "/batches/{batchId}/events"
 enabled = false
+
+# It would revoke the key it comes with.
+[[operations]]
+include-operation-id = "revokeKey"
+enabled = false
 """
 
 
@@ -25,12 +31,14 @@ async def test_schemathesis_finds_nothing(site: Site, tmp_path: Path) -> None:
     batch = await site.finish(await site.accepted())
     assert batch["status"] == "completed"
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
+    _, key = await keys.make(site.parts.database, owner="", name="schemathesis", scopes=["admin"])
     process = await asyncio.create_subprocess_exec(
         SCRIPTS / "schemathesis",
         "run",
         f"{site.url}/openapi.json",
         "--max-examples=25",
         "--seed=1",
+        f"--header=Authorization: Bearer {key}",
         "--no-color",
         "--generation-database=none",
         cwd=tmp_path,

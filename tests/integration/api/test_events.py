@@ -163,7 +163,7 @@ async def test_more_events_than_a_page_come_whole_to_fast_and_slow_readers(
     monkeypatch.setattr(streams, "PAGE", 7)
     batch = await site.accepted(*((f"{number}.jpg", JPEG) for number in range(10)), preset="instagram")
     reader, writer = await asyncio.open_connection(LOOPBACK, site.port)
-    writer.write(f"GET /batches/{batch['batchId']}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    writer.write(f"GET /batches/{batch['batchId']}/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
     async with listen(site, batch) as stream:
         await site.finish(batch)
         fast = [got.id async for got in stream]

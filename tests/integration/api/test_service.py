@@ -59,9 +59,10 @@ async def test_unknown_addresses_and_methods_are_problems(site: Site) -> None:
         answer = await site.client.get(path, headers={"Accept": "text/html"})
         assert (answer.status_code, answer.json()["code"]) == (404, "not-found"), path
         assert answer.headers["content-type"] == "application/problem+json"
-    answer = await site.client.delete("/presets")
-    assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
-    assert "GET" in answer.headers["allow"]
+    for path, methods in (("/presets", "GET, HEAD"), ("/batches/x", "DELETE, GET, HEAD"), ("/process-images", "POST")):
+        answer = await site.client.put(path)
+        assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed"), path
+        assert answer.headers["allow"] == methods
 
 
 async def test_every_answer_is_careful_and_has_an_id(site: Site) -> None:

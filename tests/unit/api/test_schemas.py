@@ -24,8 +24,8 @@ def test_what_is_saved_is_told_against_the_original(made: int, original: int, sa
 
 
 def test_names_of_variants_are_safe_in_urls() -> None:
-    variant = Variant("image", "a b/ü", 0, State.COMPLETED, key="k", bytes=1)
-    assert schemas.variant(variant, 1).url == "/images/image/a%20b%2F%C3%BC"
+    variant = Variant("image", "a b%ü", 0, State.COMPLETED, key="k", bytes=1)
+    assert schemas.variant(variant, 1).url == "/images/image/a%20b%25%C3%BC"
 
 
 def test_an_unfinished_variant_has_no_url() -> None:
