@@ -25,6 +25,7 @@ class Scope(Enum):
 
 
 keys = typer.Typer(
+    name="keys",
     help="Make, list and revoke API keys.",
     no_args_is_help=True,
     add_completion=False,
