@@ -33,7 +33,7 @@ pages: $(PAGES)  ## build the pages (web/) into the package
 	@:
 
 test: $(DEV) $(TOOLS) $(PAGES) $(if $(ARGS),,$(and $(PAGES),test-pages))  ## run every test, servers and browser included (ARGS="-k word" to choose)
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --tb=short $(ARGS)
 
 test-pages: $(PAGES)  ## run the unit tests of the pages
 	@sh scripts/npm.sh test
