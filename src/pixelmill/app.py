@@ -63,6 +63,7 @@ def redis_url(settings: Settings) -> str:
 
 async def check(settings: Settings) -> None:
     """Raise PixelmillError, with the setting to mend, if a part that the settings name cannot be used."""
+    secret.load(settings)
     await (await storage(settings)).close()
 
 
