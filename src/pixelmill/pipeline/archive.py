@@ -1,8 +1,8 @@
 """Every result of a batch as one ZIP, made while it is sent.
 
 Stored, not deflated: images do not get smaller. The standard library's ``zipfile`` writes to a sink that cannot be
-rewound, so a size need not be known beforehand and nothing is held but the chunk under way and the list of entries.
-What grows beyond 4 GB or 65,535 entries becomes ZIP64 by itself.
+rewound; nothing is held but the chunk under way and the list of entries. What grows beyond 2 GB or 65,535 entries
+becomes ZIP64 by itself.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import json
 import re
 import unicodedata
 import zipfile
-from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
@@ -82,15 +83,68 @@ class _Sink(io.RawIOBase):
         return taken
 
 
-@dataclass
-class _Manifest:
-    """What the archive tells of itself, built while it is written."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A result that goes into the archive under ``name``. ``told`` is its line in the manifest."""
+
+    name: str
+    key: str
+    bytes: int
+    made_at: datetime | None
+    told: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What goes in, settled before the first byte is sent: also while more is being made, its length is known.
+
+    A transfer that breaks off is then seen to be cut short.
+    """
 
     batch: Batch
-    files: list[dict[str, Any]] = field(default_factory=list)
-    missing: list[dict[str, Any]] = field(default_factory=list)
+    entries: list[Entry]
+    missing: list[dict[str, Any]]
 
-    def bytes(self) -> bytes:
+    @property
+    def length(self) -> int:
+        """Bytes of the archive, exactly, as ``zipfile`` writes it (PKWARE's APPNOTE 6.3.10, §4.3)."""
+        manifest = self._manifest(["0" * 64] * len(self.entries))
+        at = directory = 0
+        for name, size in [*((one.name, one.bytes) for one in self.entries), (MANIFEST, len(manifest))]:
+            huge, far = _is_huge(size), at > zipfile.ZIP64_LIMIT
+            named = len(name.encode())
+            numbers = 2 * huge + far
+            directory += 46 + named + (4 + 8 * numbers if numbers else 0)
+            # Header, bytes, and after them CRC and sizes.
+            at += 30 + named + 20 * huge + size + (24 if huge else 16)
+        full = len(self.entries) + 1 > zipfile.ZIP_FILECOUNT_LIMIT
+        large = full or at > zipfile.ZIP64_LIMIT or directory > zipfile.ZIP64_LIMIT
+        return at + directory + (76 if large else 0) + 22
+
+    async def stream(self, storage: Storage) -> AsyncGenerator[bytes, None]:
+        """Its bytes: every result in the order of the batch, and the manifest last.
+
+        Raises FileNotFoundError for a result that is deleted meanwhile, OSError for one of another size.
+        """
+        sink = _Sink()
+        digests = []
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+            for one in self.entries:
+                digest = hashlib.sha256()
+                with archive.open(_entry(one.name, one.made_at), "w", force_zip64=_is_huge(one.bytes)) as entry:
+                    async with aclosing(_exactly(storage, one)) as chunks:
+                        async for chunk in chunks:
+                            entry.write(chunk)
+                            digest.update(chunk)
+                            yield sink.take()
+                digests.append(digest.hexdigest())
+            manifest = self._manifest(digests)
+            last = _entry(MANIFEST, self.batch.finished_at)
+            with archive.open(last, "w", force_zip64=_is_huge(len(manifest))) as entry:
+                entry.write(manifest)
+        yield sink.take()
+
+    def _manifest(self, digests: Sequence[str]) -> bytes:
         told = {
             "batchId": self.batch.id,
             "status": self.batch.status.value,
@@ -98,45 +152,37 @@ class _Manifest:
             "finishedAt": _iso(self.batch.finished_at),
             "preset": self.batch.preset,
             "metadata": self.batch.metadata,
-            "files": self.files,
+            "files": [one.told | {"sha256": digest} for one, digest in zip(self.entries, digests, strict=True)],
             "missing": self.missing,
         }
         return json.dumps(told, ensure_ascii=False, indent=1).encode("utf-8", "replace")
 
 
-async def stream(database: Database, storage: Storage, batch: Batch) -> AsyncGenerator[bytes, None]:
-    """The bytes of the archive: each completed result in the order of the batch, and the manifest last.
-
-    Raises FileNotFoundError when a result is deleted meanwhile: a transfer that breaks off is not taken for a whole.
-    """
-    sink = _Sink()
-    names, manifest = Names(), _Manifest(batch)
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED, allowZip64=True, strict_timestamps=False) as archive:
-        async for image in _images(database, batch.id):
-            for variant in image.variants:
-                if variant.state is not State.COMPLETED or variant.key is None:
-                    manifest.missing.append(_missing(image, variant))
-                    continue
-                name = names.name(image.original_name, variant.name, PurePosixPath(variant.key).suffix)
-                digest = hashlib.sha256()
-                size = 0
-                with archive.open(_entry(name, image.finished_at), "w", force_zip64=_huge(variant.bytes)) as entry:
-                    async for chunk in storage.read(variant.key):
-                        entry.write(chunk)
-                        digest.update(chunk)
-                        size += len(chunk)
-                        yield sink.take()
-                manifest.files.append(_told(name, image, variant, size, digest.hexdigest()))
-        archive.writestr(_entry(MANIFEST, batch.finished_at), manifest.bytes())
-    yield sink.take()
+async def plan(database: Database, batch: Batch) -> Archive:
+    """What the archive of a batch is to hold: all that is completed by now."""
+    names = Names()
+    archive = Archive(batch, [], [])
+    async for image in _images(database, batch.id):
+        for variant in image.variants:
+            if variant.state is not State.COMPLETED or variant.key is None or variant.bytes is None:
+                archive.missing.append(_missing(image, variant))
+                continue
+            name = names.name(image.original_name, variant.name, PurePosixPath(variant.key).suffix)
+            told = _told(name, image, variant)
+            archive.entries.append(Entry(name, variant.key, variant.bytes, image.finished_at, told))
+    return archive
 
 
-async def anything(database: Database, batch_id: str) -> bool:
-    """Whether there is a result to put in."""
-    async for image in _images(database, batch_id):
-        if any(variant.state is State.COMPLETED and variant.key for variant in image.variants):
-            return True
-    return False
+async def _exactly(storage: Storage, one: Entry) -> AsyncGenerator[bytes, None]:
+    """The bytes of a result. Raises OSError if they are not as many as the record says."""
+    left = one.bytes
+    async for chunk in storage.read(one.key):
+        left -= len(chunk)
+        if left < 0:
+            break
+        yield chunk
+    if left:
+        raise OSError(f"{one.key} has not the {one.bytes} bytes that the record says")
 
 
 async def _images(database: Database, batch_id: str) -> AsyncIterator[Image]:
@@ -154,12 +200,11 @@ def _entry(name: str, at: datetime | None) -> zipfile.ZipInfo:
     return entry
 
 
-def _huge(size: int | None) -> bool:
-    """Whether an entry needs ZIP64, with room to spare; unknown sizes are taken for small ones by our limits."""
-    return (size or 0) > 2**31 - 2**20
+def _is_huge(size: int) -> bool:
+    return size > zipfile.ZIP64_LIMIT
 
 
-def _told(name: str, image: Image, variant: Variant, size: int, sha256: str) -> dict[str, Any]:
+def _told(name: str, image: Image, variant: Variant) -> dict[str, Any]:
     return {
         "name": name,
         "jobId": image.id,
@@ -168,8 +213,7 @@ def _told(name: str, image: Image, variant: Variant, size: int, sha256: str) -> 
         "format": variant.format,
         "width": variant.width,
         "height": variant.height,
-        "bytes": size,
-        "sha256": sha256,
+        "bytes": variant.bytes,
     }
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import unicodedata
+import zipfile
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixelmill.pipeline.archive import MANIFEST, Names, stem
+from pixelmill.pipeline.archive import MANIFEST, Archive, Entry, Names, stem
+from pixelmill.records.models import Batch, BatchStatus, Counts
 
 
 @pytest.mark.parametrize(
@@ -68,3 +75,44 @@ def test_whatever_clients_call_their_files(files: list[tuple[str, str]]) -> None
         assert not any(unicodedata.category(char) in ("Cc", "Cs") for char in name)
         assert name not in (".", "..")
         assert name == name.strip(" .")
+
+
+class Memory:
+    """A storage that holds bytes by key, given in small chunks."""
+
+    def __init__(self, held: dict[str, bytes]) -> None:
+        self.held = held
+
+    async def read(self, key: str) -> AsyncIterator[bytes]:
+        for start in range(0, len(self.held[key]), 100):
+            yield self.held[key][start : start + 100]
+
+
+def batch() -> Batch:
+    at = datetime(2026, 11, 22, 6, tzinfo=UTC)
+    return Batch("b", "", BatchStatus.COMPLETED, Counts(1, 1), "web", {}, {"n": "\u00fc"}, None, 0, 1, at, at)
+
+
+@pytest.mark.parametrize("limit", [zipfile.ZIP64_LIMIT, 3000, 300, 0])
+@pytest.mark.parametrize("sizes", [[0], [1, 2, 3], [100, 299, 300, 301, 3001], [700] * 30])
+async def test_its_length_is_known_to_the_byte_also_as_zip64(
+    monkeypatch: pytest.MonkeyPatch, limit: int, sizes: list[int]
+) -> None:
+    """With the limits of the old format lowered, so that a few bytes are beyond them."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", limit)
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 20 if limit < 2**31 - 1 else 65535)
+    held = {f"key-{at}": bytes([at]) * size for at, size in enumerate(sizes)}
+    entries = [
+        Entry(f"caf\u00e9-{at}.jpg", f"key-{at}", size, None, {"name": f"caf\u00e9-{at}.jpg"})
+        for at, size in enumerate(sizes)
+    ]
+    archive = Archive(batch(), entries, [{"jobId": "x"}])
+    data = b"".join([chunk async for chunk in archive.stream(Memory(held))])  # type: ignore[arg-type]
+    assert len(data) == archive.length
+    monkeypatch.undo()
+    opened = zipfile.ZipFile(io.BytesIO(data))
+    assert opened.testzip() is None
+    assert [opened.read(one.name) for one in entries] == list(held.values())
+    manifest = json.loads(opened.read(MANIFEST))
+    digests = [hashlib.sha256(one).hexdigest() for one in held.values()]
+    assert [one["sha256"] for one in manifest["files"]] == digests

@@ -35,7 +35,7 @@ async def get_archive(
     batch_id: BatchId,
     partial: Annotated[bool, Query(description="Do not wait for the end: give what is completed so far.")] = False,
 ) -> Response:
-    """Made while it is sent, so its size is not known before; a transfer that breaks off was not whole.
+    """It is made while it is sent.
 
     While the batch runs it is `not-ready` unless you ask for what there is (`partial`). An image that failed is no
     hindrance: the manifest names it. A signed link needs no key.
@@ -45,11 +45,13 @@ async def get_archive(
         raise PixelmillError("not-found", "The results of this batch have been deleted: their retention is over.")
     if not batch.status.over and not partial:
         raise PixelmillError("not-ready", f"The batch is {batch.status}.", {"retryAfter": 2})
-    if not await archive.anything(parts.database, batch_id):
+    plan = await archive.plan(parts.database, batch)
+    if not plan.entries:
         raise PixelmillError("not-ready", "Nothing of this batch is completed.")
     return StreamingResponse(
-        archive.stream(parts.database, parts.storage, batch),
+        plan.stream(parts.storage),
         headers={
+            "Content-Length": str(plan.length),
             "Cache-Control": "private, no-store",
             "Content-Disposition": f'attachment; filename="{batch_id}.zip"',
             "Content-Security-Policy": "default-src 'none'; sandbox",

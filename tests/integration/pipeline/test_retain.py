@@ -1,0 +1,191 @@
+"""What has been kept long enough is gone from storage and from the record; what has not is untouched."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pixelmill.errors import PixelmillError
+from pixelmill.pipeline import Retainer
+from pixelmill.pipeline.ending import cancel, replay
+from pixelmill.pipeline.reconcile import Reconciler
+from pixelmill.recipes import load_presets
+from pixelmill.records import audit, batches, images, shares, work
+from pixelmill.records.keys import By
+from pixelmill.storage import keys
+from tests.integration.pipeline.conftest import Parts
+
+DEFAULT = load_presets()["default"].recipe
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(5000)
+RESULT = b"made" * 100
+
+
+def retainer(parts: Parts, days: float = 0) -> Retainer:
+    """One that lives ``days`` from now."""
+    return Retainer(
+        parts.database, parts.storage, parts.settings, clock=lambda: datetime.now(UTC) + timedelta(days=days)
+    )
+
+
+async def accept(parts: Parts, files: int = 2, **retention: float) -> str:
+    acceptance = await parts.intake.begin(owner="me")
+    for number in range(files):
+        file = await acceptance.file(f"{number}.jpg")
+        await file.write(JPEG)
+        await file.close()
+    return (await acceptance.commit(recipe=DEFAULT, retention=retention)).batch_id
+
+
+async def take(parts: Parts, image_id: str) -> work.Claim:
+    image = await images.find(parts.database, image_id)
+    assert image
+    held = await work.claim(
+        parts.database,
+        image_id,
+        image.generation,
+        token=f"{image_id[-12:]}-{image.generation}",
+        process_id=parts.presence.id,
+        worker="test:1",
+    )
+    assert isinstance(held, work.Claim)
+    return held
+
+
+async def store(parts: Parts, held: work.Claim) -> work.MadeVariant:
+    key = keys.result(held.batch_id, held.image_id, held.token, "default", "jpg")
+    await parts.storage.put(key, RESULT)
+    return work.MadeVariant("default", key, "jpeg", "image/jpeg", 4, 3, len(RESULT), 80, 0.1, {})
+
+
+async def finish(parts: Parts, batch_id: str) -> list[str]:
+    ids = []
+    for image in await images.of_batch(parts.database, batch_id):
+        held = await take(parts, image.id)
+        await work.complete(parts.database, held, work.Report(made=[await store(parts, held)]))
+        ids.append(image.id)
+    return ids
+
+
+def stored(parts: Parts) -> tuple[int, int]:
+    """Files and bytes on the disk."""
+    paths = [parts.folder / name for name in parts.files()]
+    return len(paths), sum(path.stat().st_size for path in paths)
+
+
+async def test_bytes_are_counted_while_they_go(parts: Parts) -> None:
+    """Originals after a week, results and record after thirty days, as set; nothing of another batch is touched."""
+    batch_id = await accept(parts)
+    (first, _) = await finish(parts, batch_id)
+    other = await accept(parts, 1, originals=0, results=0)
+    await finish(parts, other)
+    both = 3 * len(JPEG) + 3 * len(RESULT)
+    assert stored(parts) == (6, both)
+    assert await retainer(parts, 6.9).round() == 0
+    assert stored(parts) == (6, both)
+
+    assert await retainer(parts, 7.1).round() == 1
+    assert stored(parts) == (4, both - 2 * len(JPEG))
+    assert [name for name in parts.files() if name.startswith(f"originals/{batch_id}")] == []
+    batch = await batches.find(parts.database, batch_id)
+    image = await images.find(parts.database, first)
+    assert batch
+    assert image
+    assert (batch.retention.originals_gone, batch.retention.results_gone, image.key) == (True, False, None)
+    assert await retainer(parts, 7.1).round() == 0
+
+    assert await retainer(parts, 30.1).round() == 2
+    assert stored(parts) == (2, len(JPEG) + len(RESULT))
+    assert await batches.find(parts.database, batch_id) is None
+    assert await images.find(parts.database, first) is None
+    assert await retainer(parts, 99999).round() == 0
+    assert await batches.find(parts.database, other)
+
+
+async def test_a_batch_may_be_kept_for_as_long_as_it_says(parts: Parts) -> None:
+    batch_id = await accept(parts, originals=60, results=3600)
+    await finish(parts, batch_id)
+    await retainer(parts, 61 / 86400).round()
+    assert stored(parts) == (2, 2 * len(RESULT))
+    await retainer(parts, 3601 / 86400).round()
+    assert stored(parts) == (0, 0)
+
+
+async def test_a_round_that_died_half_way_is_finished_by_the_next(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = await accept(parts)
+    await finish(parts, batch_id)
+
+    async def broken(prefix: str) -> int:
+        raise OSError("the disk is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts.storage, "delete_prefix", broken)
+        with pytest.raises(OSError, match="away"):
+            await retainer(parts, 8).round()
+    batch = await batches.find(parts.database, batch_id)
+    assert batch
+    assert batch.retention.originals_gone
+    assert batch.retention.originals_until
+    assert stored(parts)[0] == 4
+    await retainer(parts, 8).round()
+    assert stored(parts)[0] == 2
+
+
+async def test_a_batch_whose_original_is_gone_says_so(parts: Parts) -> None:
+    batch_id = await accept(parts, 1)
+    (image,) = await images.of_batch(parts.database, batch_id)
+    failure = work.Failure("corrupt-image", "It is bad.")
+    await work.fail(parts.database, await take(parts, image.id), failure, work.Report())
+    await retainer(parts, 8).round()
+    with pytest.raises(PixelmillError, match=r"conflict.*Send the image again"):
+        await replay(parts.database, parts.queue, image.id)
+
+
+async def test_a_finished_batch_is_purged_at_once(parts: Parts) -> None:
+    batch_id = await accept(parts)
+    await finish(parts, batch_id)
+    await shares.create(
+        parts.database, "share", "token", owner="me", batch_id=batch_id, expires_at=datetime.now(UTC) + timedelta(1)
+    )
+    await retainer(parts).purge(parts.queue, batch_id, by=By("me", "key"))
+    assert stored(parts) == (0, 0)
+    assert parts.files() == []
+    assert await batches.find(parts.database, batch_id) is None
+    assert await shares.by_token(parts.database, "token", datetime.now(UTC)) is None
+    ((line,), _) = await audit.page(parts.database, owner="me")
+    assert (line.action, line.target, line.key_id) == ("batch.purge", batch_id, "key")
+    with pytest.raises(PixelmillError, match="not-found"):
+        await retainer(parts).purge(parts.queue, batch_id, by=By())
+
+
+async def test_what_a_worker_writes_after_a_purge_is_deleted_too(parts: Parts) -> None:
+    batch_id = await accept(parts)
+    first, _ = await images.of_batch(parts.database, batch_id)
+    held = await take(parts, first.id)
+    await retainer(parts).purge(parts.queue, batch_id, by=By())
+    assert stored(parts) == (0, 0)
+    assert await batches.find(parts.database, batch_id) is None
+
+    late = await store(parts, held)  # it does not know yet
+    with pytest.raises(work.Fenced):
+        await work.complete(parts.database, held, work.Report(made=[late]))
+    assert stored(parts)[0] == 1
+    await retainer(parts).round()
+    assert await images.find(parts.database, first.id)  # it might write once more
+    assert await retainer(parts, 1).round() == 1
+    assert stored(parts) == (0, 0)
+    assert await images.find(parts.database, first.id) is None
+
+
+async def test_what_a_worker_writes_after_a_cancellation_is_swept(parts: Parts) -> None:
+    batch_id = await accept(parts, 1)
+    (image,) = await images.of_batch(parts.database, batch_id)
+    held = await take(parts, image.id)
+    await cancel(parts.database, parts.queue, batch_id)
+    await store(parts, held)
+    settings = parts.settings.model_copy(update={"image_seconds": -60.0, "lease_seconds": 0.0})  # the deadline is over
+    sweeper = Reconciler(parts.database, parts.storage, parts.queue, settings, presence=parts.presence)
+    await sweeper.sweep_tries()
+    assert [name for name in parts.files() if name.startswith("processed/")] == []
