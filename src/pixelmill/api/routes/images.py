@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from pixelmill.api.links import Viewer
 from pixelmill.api.parts import Given
 from pixelmill.api.sending import SendFile
 from pixelmill.errors import PixelmillError
+from pixelmill.pipeline.archive import stem
 from pixelmill.records.models import Image, State, Variant
 from pixelmill.storage.disposition import disposition
 
@@ -127,7 +127,4 @@ def _key(variant: Variant) -> str:
 
 def filename(image: Image, variant: Variant) -> str:
     """The original's stem and the variant's name: what a person recognises, safe on every file system."""
-    stem = PurePosixPath(image.original_name.replace("\\", "/")).stem
-    extension = PurePosixPath(variant.key or "").suffix
-    stem = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]', "_", stem).strip(" .")[:100]
-    return f"{stem or 'image'}-{variant.name}{extension}"
+    return f"{stem(image.original_name)}-{variant.name}{PurePosixPath(variant.key or '').suffix}"
