@@ -18,6 +18,11 @@ async def cancel(database: Database, queue: Queue, batch_id: str) -> BatchStatus
     return status
 
 
+async def cancel_image(database: Database, queue: Queue, image_id: str) -> None:
+    """Cancel one image, if it is not over; its batch goes on without it. Raises ``not-found``."""
+    await queue.ring([await ending.cancel_image(database, image_id)])
+
+
 async def replay(database: Database, queue: Queue, image_id: str) -> None:
     """Have a failed image done again. Raises ``not-found`` or ``conflict``."""
     generation, priority = await ending.replay(database, image_id)

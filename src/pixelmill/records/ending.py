@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.errors import PixelmillError
 from pixelmill.records import batches as batch_records
 from pixelmill.records.database import Database
 from pixelmill.records.events import News
-from pixelmill.records.models import BatchStatus, State
+from pixelmill.records.models import Batch, BatchStatus, State
 from pixelmill.records.tables import attempts, images, now, variants
 from pixelmill.records.work import settle
 
@@ -26,33 +27,52 @@ async def cancel(db: Database, batch_id: str) -> BatchStatus:
             raise PixelmillError("not-found", "There is no such batch.")
         if batch.status.over:
             return batch.status
-        left = [
-            row.id
-            for row in await tx.execute(
-                select(images.c.id).where(images.c.batch_id == batch_id, images.c.state.in_(_OPEN))
-            )
-        ]
-        # By batch, not by a list of ids: a batch may have more images than a statement takes parameters.
-        of_batch = select(images.c.id).where(images.c.batch_id == batch_id)
-        of_open = select(images.c.id).where(images.c.batch_id == batch_id, images.c.state.in_(_OPEN))
-        await tx.execute(
-            update(variants)
-            .where(variants.c.image_id.in_(of_open), variants.c.state.in_(_OPEN))
-            .values(state=State.CANCELED)
-        )
-        await tx.execute(
-            update(images)
-            .where(images.c.batch_id == batch_id, images.c.state.in_(_OPEN))
-            .values(state=State.CANCELED, token=None, process_id=None, finished_at=now())
-        )
-        # Whoever still works on it may write late: a try that has ended is swept when its longest deadline is over.
-        await tx.execute(
-            update(attempts)
-            .where(attempts.c.image_id.in_(of_batch), attempts.c.ended_at.is_(None))
-            .values(ended_at=now(), outcome="canceled")
-        )
-        news = [News("image.canceled", image_id) for image_id in left]
-        return await settle(tx, batch, news, active=-batch.counts.active, canceled=len(left))
+        news = await _cancel(tx, images.c.batch_id == batch_id)
+        return await settle(tx, batch, news, cancels=True, active=-batch.counts.active, canceled=len(news))
+
+
+async def cancel_image(db: Database, image_id: str) -> str:
+    """Cancel one image, if it is not over; the id of its batch, which goes on without it.
+
+    Raises PixelmillError ``not-found``.
+    """
+    async with db.write() as tx:
+        batch = await _lock_of(tx, image_id)
+        state = (await tx.execute(select(images.c.state).where(images.c.id == image_id))).scalar_one()
+        if news := await _cancel(tx, images.c.id == image_id):
+            await settle(tx, batch, news, active=-(state == State.ACTIVE), canceled=1)
+        return batch.id
+
+
+async def _lock_of(tx: AsyncConnection, image_id: str) -> Batch:
+    its = (await tx.execute(select(images.c.batch_id).where(images.c.id == image_id))).one_or_none()
+    batch = await batch_records.lock(tx, its.batch_id) if its else None
+    if not batch:
+        raise PixelmillError("not-found", "There is no such image.")
+    return batch
+
+
+async def _cancel(tx: AsyncConnection, which: ColumnElement[bool]) -> list[News]:
+    """Cancel those images that are not over, with their variants and tries; an event for each."""
+    open_ones = which & images.c.state.in_(_OPEN)
+    left = [row.id for row in await tx.execute(select(images.c.id).where(open_ones))]
+    # By condition, not by a list of ids: a batch may have more images than a statement takes parameters.
+    of_open = select(images.c.id).where(open_ones)
+    await tx.execute(
+        update(variants)
+        .where(variants.c.image_id.in_(of_open), variants.c.state.in_(_OPEN))
+        .values(state=State.CANCELED)
+    )
+    # Whoever still works on it may write late: a try that has ended is swept when its longest deadline is over.
+    await tx.execute(
+        update(attempts)
+        .where(attempts.c.image_id.in_(of_open), attempts.c.ended_at.is_(None))
+        .values(ended_at=now(), outcome="canceled")
+    )
+    await tx.execute(
+        update(images).where(open_ones).values(state=State.CANCELED, token=None, process_id=None, finished_at=now())
+    )
+    return [News("image.canceled", image_id) for image_id in left]
 
 
 async def replay(db: Database, image_id: str) -> tuple[int, int]:
@@ -62,10 +82,7 @@ async def replay(db: Database, image_id: str) -> tuple[int, int]:
     failed or whose bytes were never taken.
     """
     async with db.write() as tx:
-        its = (await tx.execute(select(images.c.batch_id).where(images.c.id == image_id))).one_or_none()
-        batch = await batch_records.lock(tx, its.batch_id) if its else None
-        if not batch:
-            raise PixelmillError("not-found", "There is no such image.")
+        batch = await _lock_of(tx, image_id)
         row = (await tx.execute(select(images).where(images.c.id == image_id))).one()
         if row.state != State.FAILED:
             raise PixelmillError("conflict", f"Only a failed image can be tried again; this one is {row.state}.")

@@ -358,8 +358,13 @@ async def _variants(tx: AsyncConnection, row: Row[Any], report: Report) -> list[
     return news
 
 
-async def settle(tx: AsyncConnection, batch: Batch, news: list[News], **changes: int) -> BatchStatus:
-    """Move the counters by ``changes``, end the batch if nothing of it is left to do, and log. The new status."""
+async def settle(
+    tx: AsyncConnection, batch: Batch, news: list[News], *, cancels: bool = False, **changes: int
+) -> BatchStatus:
+    """Move the counters by ``changes``, end the batch if nothing of it is left to do, and log. The new status.
+
+    A batch ends canceled when its owner canceled the whole of it (``cancels``) or every single image.
+    """
     was = batch.counts
     counts = Counts(
         total=was.total,
@@ -371,12 +376,13 @@ async def settle(tx: AsyncConnection, batch: Batch, news: list[News], **changes:
     status, finished_at, until = BatchStatus.PROCESSING, None, Until()
     if counts.waiting == 0 and counts.active == 0:
         finished_at = now()
-        if counts.canceled:
+        if cancels or counts.canceled == counts.total:
             status = BatchStatus.CANCELED
         else:
-            status = BatchStatus.COMPLETED_WITH_ERRORS if counts.failed else BatchStatus.COMPLETED
+            whole = counts.completed == counts.total
+            status = BatchStatus.COMPLETED if whole else BatchStatus.COMPLETED_WITH_ERRORS
         # Two words only, so that a consumer tells the end from the name: how it ended is the status.
-        event = "batch.canceled" if counts.canceled else "batch.completed"
+        event = "batch.canceled" if status is BatchStatus.CANCELED else "batch.completed"
         sums = {"status": status.value, "completed": counts.completed, "failed": counts.failed}
         news.append(News(event, data=sums | {"canceled": counts.canceled, "total": counts.total}))
         until = Until.after(finished_at, batch.retention)

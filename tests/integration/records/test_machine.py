@@ -159,6 +159,13 @@ class Machine(RuleBasedStateMachine):
                 self.alive -= {one.token for one in self.run(images.attempts(self.db, image.id))}
 
     @rule(batch_id=batch_ids, number=st.integers(0, 3))
+    def cancel_image(self, batch_id: str, number: int) -> None:
+        found = self.run(images.of_batch(self.db, batch_id))
+        image = found[number % len(found)]
+        assert self.run(ending.cancel_image(self.db, image.id)) == batch_id
+        self.alive -= {one.token for one in self.run(images.attempts(self.db, image.id))}
+
+    @rule(batch_id=batch_ids, number=st.integers(0, 3))
     def replay(self, batch_id: str, number: int) -> None:
         found = self.run(images.of_batch(self.db, batch_id))
         image = found[number % len(found)]

@@ -217,6 +217,20 @@ async def test_cancel_keeps_what_is_done_and_refuses_what_comes_late(db: Databas
         await ending.cancel(db, "no such batch")
 
 
+async def test_one_image_is_canceled_and_its_batch_goes_on_without_it(db: Database) -> None:
+    await accept(db, image("one"), image("two"))
+    held = await claim(db, "one")
+    assert await ending.cancel_image(db, "one") == "batch"
+    assert await ending.cancel_image(db, "one") == "batch"  # again: nothing happens
+    with pytest.raises(Fenced):
+        await work.complete(db, held, Report(made=made("a", "b")))
+    assert await counts(db) == (BatchStatus.PROCESSING, [0, 0, 0, 1, 1])
+    status = await work.complete(db, await claim(db, "two"), Report(made=made("a", "b")))
+    assert status is BatchStatus.COMPLETED_WITH_ERRORS
+    with pytest.raises(PixelmillError, match="not-found"):
+        await ending.cancel_image(db, "no such image")
+
+
 async def test_what_a_dead_process_held_is_taken_back_and_its_late_writes_are_refused(db: Database) -> None:
     await accept(db, image("one"), image("two"))
     held = await claim(db, "one", process_id="frozen")
