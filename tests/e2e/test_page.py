@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,14 @@ def page(browser: Browser) -> Iterator[Page]:
     assert faults == []
 
 
+def variants(service: Service, preset: str) -> list[str]:
+    """The names of what a preset makes."""
+    with urllib.request.urlopen(f"{service.base_url}/presets", timeout=60) as answer:
+        presets = json.load(answer)["presets"]
+    found = next(one for one in presets if one["name"] == preset)
+    return [one["name"] for one in found["recipe"]["variants"]]
+
+
 def choose(page: Page, *files: Path | dict[str, Any]) -> None:
     payloads = [
         file if isinstance(file, dict) else {"name": file.name, "mimeType": "image/jpeg", "buffer": file.read_bytes()}
@@ -88,15 +97,17 @@ def test_photos_become_variants(page: Page, service: Service, photos: list[Path]
     expect(page.get_by_role("button", name="Add a photo to start")).to_be_disabled()
     choose(page, *photos[:3])
     page.get_by_role("radio", name="Instagram").check()
-    expect(page.get_by_role("button", name="Make 12 variants from 3 photos")).to_be_enabled()
+    names = variants(service, "instagram")
+    total = 3 * len(names)
+    expect(page.get_by_role("button", name=f"Make {total} variants from 3 photos")).to_be_enabled()
     make(page)
 
-    expect(page.get_by_role("heading", level=1)).to_have_text("All 12 variants are ready.")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"All {total} variants are ready.")
     for photo in photos[:3]:
         its = row(page, photo.name)
         before = photo.stat().st_size
         expect(its).to_contain_text(f"{before / 1024:.0f} kB")
-        for name in ("square", "portrait", "landscape", "story"):
+        for name in names:
             tile = its.locator(f"[data-variant={name}]")
             expect(tile).to_have_attribute("data-state", "completed")
             expect(tile).to_contain_text(re.compile(r"\d+ kB JPEG"))
@@ -109,6 +120,11 @@ def test_photos_become_variants(page: Page, service: Service, photos: list[Path]
         page.get_by_role("link", name="Download square of field.jpg").click()
     assert download.value.suggested_filename == "field-square.jpg"
     assert Path(download.value.path()).read_bytes()[:3] == b"\xff\xd8\xff"
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download all").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert sum(name.endswith(".jpg") for name in archive.namelist()) == total
 
     assert sum(page.evaluate("shifts")) < 0.1
 
@@ -218,7 +234,7 @@ def test_a_refused_file_has_its_reason_beside_it(page: Page, service: Service, p
     make(page)
     expect(page.get_by_role("heading", level=1)).to_contain_text("1 photo failed")
     expect(row(page, "notes.txt")).to_contain_text("Unsupported format. ")
-    expect(row(page, photo.name).locator("[data-state=completed]")).to_have_count(4)
+    expect(row(page, photo.name).locator("[data-state=completed]")).to_have_count(len(variants(service, "instagram")))
 
 
 def test_a_request_refused_whole_can_be_mended(page: Page, service: Service, photo: Path) -> None:
@@ -298,8 +314,12 @@ def test_by_keyboard_alone(page: Page, service: Service) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Remove fig.jpg")).to_be_visible()
     tab_to("Instagram")
-    page.keyboard.press("ArrowDown")
-    expect(page.get_by_role("radio", name="Avatar")).to_be_checked()
+    avatar = page.get_by_role("radio", name="Avatar")
+    for _ in range(30):
+        if avatar.is_checked():
+            break
+        page.keyboard.press("ArrowDown")
+    expect(avatar).to_be_checked()
     tab_to("Make 2 variants")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("All 2 variants are ready.")
@@ -334,6 +354,79 @@ def test_a_variant_beside_its_original(page: Page, service: Service, photo: Path
     assert sizes == [made, made]
     page.go_back()
     expect(viewer).to_have_count(0)
+
+
+def test_a_failed_photo_is_tried_again(page: Page, service: Service, photo: Path) -> None:
+    page.goto(service.base_url)
+    choose(page, {"name": "cut.jpg", "mimeType": "image/jpeg", "buffer": photo.read_bytes()[:100_000]})
+    page.get_by_role("radio", name="Default").check()
+    make(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("No variant could be made.")
+    expect(row(page, "cut.jpg")).to_contain_text("Corrupt image.")
+    with page.expect_response(re.compile("/retry$")) as answer:
+        row(page, "cut.jpg").get_by_role("button", name="Try cut.jpg again").click()
+    assert answer.value.status == 202
+    expect(page.get_by_role("heading", level=1)).to_have_text("No variant could be made.")
+    expect(row(page, "cut.jpg")).to_contain_text("Corrupt image.")
+
+
+def test_a_batch_is_canceled(page: Page, service: Service, photos: list[Path]) -> None:
+    page.goto(service.base_url)
+    choose(page, *photos)
+    page.get_by_role("radio", name="Social").check()
+    make(page)
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel what is not made yet?").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This batch was canceled.")
+
+
+def test_a_batch_is_shared(page: Page, browser: Browser, service: Service, photo: Path) -> None:
+    page.goto(service.base_url)
+    choose(page, photo)
+    page.get_by_role("radio", name="Thumbnail").check()
+    make(page)
+    page.get_by_role("button", name="Share").click()
+    dialog = page.get_by_role("dialog", name="Share this batch")
+    dialog.get_by_role("button", name="Make a link").click()
+    link = dialog.get_by_role("textbox", name="The link").input_value()
+    assert serious(page) == []
+    with browser.new_context() as elsewhere:
+        guest = elsewhere.new_page()
+        guest.goto(link)
+        expect(guest.get_by_role("heading", level=1)).to_contain_text("ready")
+        expect(row(guest, photo.name).locator("[data-state=completed]")).to_have_count(2)
+        expect(guest.get_by_role("button", name="Share")).to_have_count(0)
+        dialog.get_by_role("button", name="End the link").first.click()
+        expect(dialog.get_by_role("button", name="End the link")).to_have_count(0)
+        guest.reload()
+        expect(guest.get_by_role("heading", level=1)).to_have_text("This batch is not here.")
+
+
+def test_a_service_with_keys_asks_for_one(page: Page, start_service: Callable[..., Service], photo: Path) -> None:
+    service = start_service()
+    body = json.dumps({"name": "page", "scopes": ["upload", "read", "admin"]}).encode()
+    request = urllib.request.Request(
+        f"{service.base_url}/keys", data=body, headers={"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        key = json.load(answer)["secret"]
+    page.goto(service.base_url)
+    expect(page.get_by_role("heading", level=1)).to_have_text("This service asks for a key.")
+    assert serious(page) == []
+    field = page.get_by_label("API key")
+    field.fill(key[:-4] + "0000")
+    page.get_by_role("button", name="Go in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    field.fill(key)
+    page.get_by_role("button", name="Go in").click()
+    choose(page, photo)
+    page.get_by_role("radio", name="Default").check()
+    make(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your variant is ready.")
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your variant is ready.")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This service asks for a key.")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

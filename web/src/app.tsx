@@ -1,7 +1,7 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Link, Route, Switch } from "wouter";
 import { ApiError } from "./api/client";
-import { BatchPage } from "./batch/batch-page";
+import { BatchPage, SharePage } from "./batch/batch-page";
 import { BatchesPage } from "./batches/batches-page";
 import { StudioPage } from "./studio/studio-page";
 import { Gate } from "./ui/gate";
@@ -29,20 +29,31 @@ function Nowhere() {
   );
 }
 
+function Pages() {
+  return (
+    <Switch>
+      <Route path="/" component={StudioPage} />
+      <Route path="/batches" component={BatchesPage} />
+      <Route path="/batches/:id">{({ id }) => <BatchPage key={id} id={id} />}</Route>
+      <Route component={Nowhere} />
+    </Switch>
+  );
+}
+
 export function App() {
   return (
     <QueryClientProvider client={client}>
       <StatusProvider>
         {(working) => (
           <Shell working={working}>
-            <Gate>
-              <Switch>
-                <Route path="/" component={StudioPage} />
-                <Route path="/batches" component={BatchesPage} />
-                <Route path="/batches/:id">{({ id }) => <BatchPage key={id} id={id} />}</Route>
-                <Route component={Nowhere} />
-              </Switch>
-            </Gate>
+            <Switch>
+              <Route path="/shares/:token">{({ token }) => <SharePage key={token} token={token} />}</Route>
+              <Route>
+                <Gate>
+                  <Pages />
+                </Gate>
+              </Route>
+            </Switch>
           </Shell>
         )}
       </StatusProvider>

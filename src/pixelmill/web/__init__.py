@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 DIST = Path(__file__).parent / "dist"
 
 #: Addresses that are both a page for a person and JSON for a program: told apart by Accept.
-PAGES = re.compile(r"/(batches(/[0-9A-Za-z-]+)?)\Z")
+PAGES = re.compile(r"/(batches(/[0-9A-Za-z-]+)?|shares/[0-9A-Za-z_-]+|monitor(/[0-9A-Za-z/-]+)?)\Z")
 
 _HEADERS = {
     "Content-Security-Policy": (

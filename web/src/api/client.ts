@@ -1,5 +1,5 @@
 import type { Schema } from "../recipe/schema";
-import type { Batch, BatchPage, BatchStatus, ImageJob, Presets, Problem, Recipe } from "./types";
+import type { Batch, BatchPage, BatchStatus, ImageJob, MadeShare, Presets, Problem, Recipe, Share } from "./types";
 
 /** An answer that is not the one asked for, in the service's own words where it gave some. */
 export class ApiError extends Error {
@@ -68,9 +68,8 @@ export function getPresets(signal?: AbortSignal): Promise<Presets> {
   return getJson<Presets>("/presets", signal);
 }
 
-/** A whole batch: the pages of `files` beyond the first hundred are fetched too. */
-export async function getBatch(id: string, signal?: AbortSignal): Promise<Batch> {
-  const path = `/batches/${encodeURIComponent(id)}`;
+/** A whole batch from its address: the pages of `files` beyond the first hundred are fetched too. */
+export async function getBatch(path: string, signal?: AbortSignal): Promise<Batch> {
   const batch = await getJson<Batch>(path, signal);
   const files: ImageJob[] = [...batch.files];
   let cursor = batch.nextCursor;
@@ -103,4 +102,18 @@ export function cancelBatch(batchId: string): Promise<unknown> {
 
 export function getBatches(query: { status?: BatchStatus; cursor?: string }, signal?: AbortSignal): Promise<BatchPage> {
   return getJson<BatchPage>(`/batches?${new URLSearchParams({ ...query, limit: "30" })}`, signal);
+}
+
+export async function getShares(batchId: string, signal?: AbortSignal): Promise<Share[]> {
+  return (await getJson<{ shares: Share[] }>(`/batches/${encodeURIComponent(batchId)}/shares`, signal)).shares;
+}
+
+/** `expiresIn` in seconds. The answer's `url` is told this once. */
+export function makeShare(batchId: string, expiresIn: number): Promise<MadeShare> {
+  const body = JSON.stringify({ expiresIn });
+  return ask(`/batches/${encodeURIComponent(batchId)}/shares`, { method: "POST", body });
+}
+
+export function endShare({ batchId, shareId }: Share): Promise<unknown> {
+  return ask(`/batches/${encodeURIComponent(batchId)}/shares/${encodeURIComponent(shareId)}`, { method: "DELETE" });
 }

@@ -42,6 +42,7 @@ export function testBatch(files: ImageJob[]): Batch {
     finishedAt: null,
     preset: null,
     metadata: {},
+    retention: { originalsUntil: null, resultsUntil: null, originalsDeleted: false, resultsDeleted: false },
     links: {},
     files,
     nextCursor: null,

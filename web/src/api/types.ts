@@ -10,6 +10,10 @@ export type ImageJob = Schemas["ImageOut"];
 export type Batch = Schemas["BatchOut"];
 export type BatchPage = Schemas["BatchPage"];
 export type BatchSummary = Schemas["Summary"];
+export type Share = Schemas["ShareOut"];
+export type MadeShare = Schemas["MadeShare"];
+/** Who this browser is to the service. */
+export type Session = Schemas["SessionOut"];
 export type Accepted = Schemas["Accepted"];
 export type Limits = Pick<Schemas["LimitsOut"], "maxFiles" | "maxFileBytes">;
 
@@ -60,14 +64,3 @@ export type Problem = Partial<Schemas["Problem"]> & {
   /** Why each file was refused, when all were. */
   files?: { originalName?: string; name?: string; errorCode?: string; reason?: string; detail?: string }[];
 };
-
-/** Who this browser is to the service. */
-export interface Session {
-  /** Nobody needs a key. */
-  open: boolean;
-  signedIn: boolean;
-  owner: string | null;
-  scopes: string[];
-  csrfToken: string | null;
-  expiresAt: string | null;
-}

@@ -6,33 +6,47 @@ import type { Batch } from "../api/types";
 import { bytes, count, saved } from "../lib/format";
 import { Bar } from "../ui/bar";
 import { Button, LinkButton } from "../ui/button";
-import { DownloadIcon, PlusIcon } from "../ui/icons";
+import { DownloadIcon, PlusIcon, ShareIcon } from "../ui/icons";
 import { setHash, useHash } from "../lib/hash";
 import { useSay, useWorking } from "../ui/status";
 import { ImageRow } from "./image-row";
 import { hashOf } from "./variant-tile";
 import { isOver, type Totals, totals } from "./reduce";
-import { type Connection, useBatch } from "./use-batch";
+import { batchPath, type Connection, useBatch } from "./use-batch";
 
 const Viewer = lazy(() => import("./viewer").then((module) => ({ default: module.Viewer })));
 
-export function BatchPage({ id }: { id: string }) {
-  const { data: batch, error, connection } = useBatch(id);
-  const over = batch !== undefined && isOver(batch.status);
-  useWorking(batch !== undefined && !over);
+const ShareDialog = lazy(() => import("./share-dialog").then((module) => ({ default: module.ShareDialog })));
 
-  if (error && !batch) return <Missing error={error} />;
-  if (!batch) return <div className="min-h-[60dvh]" aria-busy="true" />;
-  return <Shown batch={batch} connection={connection} />;
+export function BatchPage({ id }: { id: string }) {
+  return <BatchAt path={batchPath(id)} shared={false} />;
 }
 
-function Missing({ error }: { error: Error }) {
+/** A batch that somebody else shared: to look at and to take, not to change. */
+export function SharePage({ token }: { token: string }) {
+  return <BatchAt path={`/shares/${encodeURIComponent(token)}`} shared />;
+}
+
+function BatchAt({ path, shared }: { path: string; shared: boolean }) {
+  const { data: batch, error, connection } = useBatch(path, shared);
+  useWorking(batch !== undefined && !isOver(batch.status));
+
+  if (error && !batch) return <Missing error={error} shared={shared} />;
+  if (!batch) return <div className="min-h-[60dvh]" aria-busy="true" />;
+  return <Shown batch={batch} connection={connection} shared={shared} />;
+}
+
+function Missing({ error, shared }: { error: Error; shared: boolean }) {
   const gone = error instanceof ApiError && error.status === 404;
   return (
     <div className="py-20">
       <h1 className="text-3xl font-semibold tracking-tight">{gone ? "This batch is not here." : "The batch cannot be shown."}</h1>
       <p className="mt-3 max-w-[60ch] text-ink-soft">
-        {gone ? "The address may be wrong, or the batch is older than what this service keeps." : error.message}
+        {gone
+          ? shared
+            ? "The link has ended, or was taken back. Ask whoever sent it for a new one."
+            : "The address may be wrong, or the batch is older than what this service keeps."
+          : error.message}
       </p>
       <Link href="/" className="mt-6 inline-block font-semibold text-accent underline underline-offset-4">
         Make a new batch
@@ -41,8 +55,9 @@ function Missing({ error }: { error: Error }) {
   );
 }
 
-function Shown({ batch, connection }: { batch: Batch; connection: Connection }) {
+function Shown({ batch, connection, shared }: { batch: Batch; connection: Connection; shared: boolean }) {
   const sums = totals(batch);
+  const archive = batch.links["archive"];
   const over = isOver(batch.status);
   const title = headline(batch, sums);
   const heading = useRef<HTMLHeadingElement>(null);
@@ -71,13 +86,14 @@ function Shown({ batch, connection }: { batch: Batch; connection: Connection }) 
           </p>
         </div>
         <div className="flex w-full flex-wrap gap-2.5 sm:w-auto">
-          {batch.links?.archive && sums.made > 0 && over && (
-            <LinkButton look="primary" href={batch.links.archive} download className="max-sm:flex-1">
+          {archive && sums.made > 0 && over && (
+            <LinkButton look="primary" href={archive} download className="max-sm:flex-1">
               <DownloadIcon />
               Download all
             </LinkButton>
           )}
-          {!over && <Cancel id={batch.batchId} />}
+          {!over && !shared && <Cancel id={batch.batchId} />}
+          {over && !shared && sums.made > 0 && <ShareButton batchId={batch.batchId} />}
           <Link href="/" className="contents">
             <span className="inline-flex min-h-11 items-center justify-center gap-2 rounded-lg border border-line-strong/60 bg-surface px-4 text-[0.9375rem] font-semibold transition-colors hover:border-ink-faint max-sm:flex-1">
               <PlusIcon />
@@ -92,14 +108,34 @@ function Shown({ batch, connection }: { batch: Batch; connection: Connection }) 
         look={over ? "done" : "going"}
       />
       <p className="mt-1 mb-4 min-h-6 text-sm text-ink-faint" role="status">
-        {connection === "lost" && "The connection broke. Trying again; nothing is lost."}
+        {connection === "lost" && !shared && "The connection broke. Trying again; nothing is lost."}
+        {batch.retention.resultsDeleted
+          ? "Its results have been deleted: the time that they are kept is over."
+          : batch.retention.resultsUntil && `Kept until ${new Date(batch.retention.resultsUntil).toLocaleString()}.`}
       </p>
       <ol className="space-y-10" aria-label="Photos of this batch">
         {batch.files.map((image, index) => (
-          <ImageRow key={image.jobId} batchId={batch.batchId} image={image} index={index} />
+          <ImageRow key={image.jobId} batchId={batch.batchId} image={image} index={index} shared={shared} />
         ))}
       </ol>
       <Opened batch={batch} />
+    </>
+  );
+}
+
+function ShareButton({ batchId }: { batchId: string }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      <Button onClick={() => setOpen(true)}>
+        <ShareIcon />
+        Share
+      </Button>
+      {open && (
+        <Suspense>
+          <ShareDialog batchId={batchId} onClose={() => setOpen(false)} />
+        </Suspense>
+      )}
     </>
   );
 }

@@ -6,17 +6,18 @@ import { bytes, codeName, extension, formatName } from "../lib/format";
 import { Button } from "../ui/button";
 import { WarningIcon } from "../ui/icons";
 import { useOriginal } from "./originals";
-import { batchKey } from "./use-batch";
+import { batchKey, batchPath } from "./use-batch";
 import { VariantTile } from "./variant-tile";
 
 interface Props {
   batchId: string;
   image: ImageJob;
   index: number;
+  shared: boolean;
 }
 
 /** One photo with its variants beside it. */
-export const ImageRow = memo(function ImageRow({ batchId, image, index }: Props) {
+export const ImageRow = memo(function ImageRow({ batchId, image, index, shared }: Props) {
   const original = useOriginal(batchId, index, image.originalName);
   const size = image.bytes ?? original?.file.size;
   return (
@@ -46,7 +47,7 @@ export const ImageRow = memo(function ImageRow({ batchId, image, index }: Props)
               {image.errorCode && <strong className="font-semibold">{codeName(image.errorCode)}. </strong>}
               {image.failedReason ?? "It could not be made."}
             </p>
-            {!LOST.has(image.errorCode ?? "") && <Retry batchId={batchId} image={image} />}
+            {!shared && !LOST.has(image.errorCode ?? "") && <Retry batchId={batchId} image={image} />}
           </div>
         )}
         {(image.state !== "failed" || image.variants.some((variant) => variant.state === "completed")) && (
@@ -69,7 +70,7 @@ function Retry({ batchId, image }: { batchId: string; image: ImageJob }) {
   const client = useQueryClient();
   const retry = useMutation({
     mutationFn: () => retryJob(image.jobId),
-    onSuccess: () => client.invalidateQueries({ queryKey: batchKey(batchId) }),
+    onSuccess: () => client.invalidateQueries({ queryKey: batchKey(batchPath(batchId)) }),
   });
   return (
     <>

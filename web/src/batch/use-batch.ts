@@ -7,33 +7,46 @@ import { ends, isOver, reduce } from "./reduce";
 /** "live": events arrive; "lost": the connection broke and the browser tries again; "over": nothing more comes. */
 export type Connection = "live" | "lost" | "over";
 
-export const batchKey = (id: string) => ["batch", id] as const;
+export const batchKey = (path: string) => ["batch", path] as const;
+export const batchPath = (id: string) => `/batches/${encodeURIComponent(id)}`;
 
-/** A batch that keeps itself up to date: one read, then its event stream until the end, then one more read. */
-export function useBatch(id: string) {
+/**
+ * A batch that keeps itself up to date: one read of its address, then its event stream until the end, then one more
+ * read. A shared batch has signed addresses that events do not carry, so there each burst of events is one read more.
+ */
+export function useBatch(path: string, shared = false) {
   const client = useQueryClient();
-  const query = useQuery({ queryKey: batchKey(id), queryFn: ({ signal }) => getBatch(id, signal), staleTime: Infinity });
   const [connection, setConnection] = useState<Connection>("live");
-  const events = query.data?.links?.events ?? `/batches/${encodeURIComponent(id)}/events`;
+  const query = useQuery({
+    queryKey: batchKey(path),
+    queryFn: ({ signal }) => getBatch(path, signal),
+    staleTime: Infinity,
+    // Who has no key has no stream either, where the service asks for keys.
+    refetchInterval: ({ state }) =>
+      shared && connection === "lost" && state.data && !isOver(state.data.status) ? 3000 : false,
+  });
+  const events = query.data?.links["events"];
   const follow = query.data !== undefined && !isOver(query.data.status);
-
   // The number of the last event seen: what comes after it is asked for, should the batch be reopened.
   const last = useRef("");
 
   useEffect(() => {
-    if (!follow) return;
-    const source = new EventSource(last.current ? `${events}?lastEventId=${last.current}` : events);
+    if (!follow || !events) return;
+    const source = new EventSource(
+      last.current ? `${events}${events.includes("?") ? "&" : "?"}lastEventId=${last.current}` : events,
+    );
     let pending: BatchEvent[] = [];
     let frame = 0;
+    let reading = 0;
 
     // At most one drawing a frame, however fast events come.
     const flush = () => {
       frame = 0;
       const batchOf = pending;
       pending = [];
-      client.setQueryData<Batch>(batchKey(id), (batch) => batch && reduce(batch, batchOf));
+      client.setQueryData<Batch>(batchKey(path), (batch) => batch && reduce(batch, batchOf));
     };
-    const refresh = () => void client.invalidateQueries({ queryKey: batchKey(id) });
+    const refresh = () => void client.invalidateQueries({ queryKey: batchKey(path) });
     const receive = (message: MessageEvent<string>) => {
       let event: BatchEvent;
       try {
@@ -42,6 +55,13 @@ export function useBatch(id: string) {
         return;
       }
       last.current = message.lastEventId;
+      if (shared) {
+        reading ||= window.setTimeout(() => {
+          reading = 0;
+          refresh();
+        }, 1000);
+        return;
+      }
       pending.push(event);
       frame ||= requestAnimationFrame(flush);
       // The record has the last word: the log of a batch that was reopened has an end in its middle.
@@ -50,15 +70,17 @@ export function useBatch(id: string) {
     source.onopen = () => setConnection("live");
     source.onerror = () => {
       setConnection("lost");
+      if (shared) return;
       // CLOSED: the browser has given up, or the log ended before we looked. The record tells which.
       if (source.readyState === EventSource.CLOSED) setTimeout(refresh, 2000);
     };
     source.onmessage = receive;
     return () => {
       source.close();
+      clearTimeout(reading);
       if (frame) cancelAnimationFrame(frame);
     };
-  }, [client, id, events, follow]);
+  }, [client, path, events, follow, shared]);
 
   return { ...query, connection: query.data && isOver(query.data.status) ? ("over" as const) : connection };
 }

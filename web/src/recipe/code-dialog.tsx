@@ -1,8 +1,8 @@
-import { useEffect, useId, useRef, useState } from "react";
+import { useId, useState } from "react";
 import { copy } from "../lib/copy";
 import type { Recipe } from "../api/types";
 import { Button } from "../ui/button";
-import { CrossIcon } from "../ui/icons";
+import { Dialog } from "../ui/dialog";
 import { curl } from "./curl";
 
 interface Props {
@@ -17,14 +17,10 @@ interface Props {
 
 /** What will be asked for, as a program would ask: the recipe's JSON, which can be changed, and the curl command. */
 export function CodeDialog({ title, recipe, preset, files, onUse, onClose }: Props) {
-  const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   const [text, setText] = useState(() => JSON.stringify(recipe, null, 2));
   const [fault, setFault] = useState("");
   const [said, setSaid] = useState("");
-  useEffect(() => {
-    if (!dialog.current?.open) dialog.current?.showModal();
-  }, []);
 
   const command = curl(location.origin, files, preset ? { preset } : { recipe });
   const take = (what: string, value: string) =>
@@ -32,7 +28,7 @@ export function CodeDialog({ title, recipe, preset, files, onUse, onClose }: Pro
       () => setSaid(`${what} copied.`),
       () => setSaid("This browser did not let it be copied."),
     );
-  const use = () => {
+  const use = (close: () => void) => {
     let value: unknown;
     try {
       value = JSON.parse(text);
@@ -47,64 +43,50 @@ export function CodeDialog({ title, recipe, preset, files, onUse, onClose }: Pro
       return;
     }
     onUse(value as Recipe);
-    dialog.current?.close();
+    close();
   };
 
   return (
-    <dialog
-      ref={dialog}
-      aria-labelledby={`${id}-title`}
-      onClose={onClose}
-      className="m-auto max-h-[calc(100dvh-2rem)] w-[min(46rem,calc(100%-2rem))] rounded-2xl bg-surface p-5 text-ink shadow-card backdrop:bg-[#131211]/55 sm:p-7"
-    >
-      <div className="mb-4 flex items-start gap-4">
-        <h2 id={`${id}-title`} className="min-w-0 flex-1 text-xl font-semibold tracking-tight">
-          {title} for a program
-        </h2>
-        <button
-          type="button"
-          aria-label="Close"
-          onClick={() => dialog.current?.close()}
-          className="-mt-1.5 -mr-1.5 grid size-11 place-items-center rounded-lg text-ink-soft hover:bg-sunken"
-        >
-          <CrossIcon />
-        </button>
-      </div>
-      <h3 className="mb-1.5 font-semibold">curl</h3>
-      <pre tabIndex={0} className="max-h-48 overflow-auto rounded-lg bg-sunken p-3 font-mono text-sm leading-relaxed">
-        {command}
-      </pre>
-      <label htmlFor={`${id}-json`} className="mt-5 mb-1.5 block font-semibold">
-        Recipe as JSON
-      </label>
-      <textarea
-        id={`${id}-json`}
-        value={text}
-        spellCheck={false}
-        rows={Math.min(18, text.split("\n").length)}
-        onChange={(event) => {
-          setText(event.target.value);
-          setFault("");
-        }}
-        aria-invalid={fault !== ""}
-        aria-describedby={fault ? `${id}-fault` : undefined}
-        className="block w-full rounded-lg border border-line-strong/70 bg-paper p-3 font-mono text-sm leading-relaxed aria-invalid:border-bad"
-      />
-      {fault && (
-        <p id={`${id}-fault`} role="alert" className="mt-2 text-sm text-bad">
-          {fault}
-        </p>
+    <Dialog title={`${title} for a program`} onClose={onClose}>
+      {(close) => (
+        <>
+          <h3 className="mb-1.5 font-semibold">curl</h3>
+          <pre tabIndex={0} className="max-h-48 overflow-auto rounded-lg bg-sunken p-3 font-mono text-sm leading-relaxed">
+            {command}
+          </pre>
+          <label htmlFor={`${id}-json`} className="mt-5 mb-1.5 block font-semibold">
+            Recipe as JSON
+          </label>
+          <textarea
+            id={`${id}-json`}
+            value={text}
+            spellCheck={false}
+            rows={Math.min(18, text.split("\n").length)}
+            onChange={(event) => {
+              setText(event.target.value);
+              setFault("");
+            }}
+            aria-invalid={fault !== ""}
+            aria-describedby={fault ? `${id}-fault` : undefined}
+            className="block w-full rounded-lg border border-line-strong/70 bg-paper p-3 font-mono text-sm leading-relaxed aria-invalid:border-bad"
+          />
+          {fault && (
+            <p id={`${id}-fault`} role="alert" className="mt-2 text-sm text-bad">
+              {fault}
+            </p>
+          )}
+          <div className="mt-5 flex flex-wrap items-center gap-2.5">
+            <Button look="primary" onClick={() => use(close)}>
+              Use this recipe
+            </Button>
+            <Button onClick={() => take("The command is", command)}>Copy curl</Button>
+            <Button onClick={() => take("The recipe is", text)}>Copy JSON</Button>
+            <p aria-live="polite" className="text-sm text-ink-soft">
+              {said}
+            </p>
+          </div>
+        </>
       )}
-      <div className="mt-5 flex flex-wrap items-center gap-2.5">
-        <Button look="primary" onClick={use}>
-          Use this recipe
-        </Button>
-        <Button onClick={() => take("The command is", command)}>Copy curl</Button>
-        <Button onClick={() => take("The recipe is", text)}>Copy JSON</Button>
-        <p aria-live="polite" className="text-sm text-ink-soft">
-          {said}
-        </p>
-      </div>
-    </dialog>
+    </Dialog>
   );
 }

@@ -87,11 +87,11 @@ export function Frames({ choice, picture }: { choice: Choice; picture: string })
   return (
     <ul aria-label={`Variants of ${choice.title}`} className="mt-4 flex min-h-[84px] items-end gap-2.5">
       {boxes.map(({ frame, width, height }) => (
-        <li key={frame.name} className="min-w-0">
+        <li key={frame.name} className="min-w-0 shrink" style={{ flexBasis: width * scale }}>
           <span
             aria-hidden="true"
-            className="block overflow-hidden rounded-[4px] bg-mat ring-1 ring-line-strong/45"
-            style={{ width: width * scale, height: height * scale }}
+            className="block w-full overflow-hidden rounded-[4px] bg-mat ring-1 ring-line-strong/45"
+            style={{ aspectRatio: width / height }}
             title={`${frame.name}: ${sizeOf(frame)}${frame.format ? `, ${formatName(frame.format)}` : ""}`}
           >
             <img src={picture} alt="" className={`size-full object-cover ${look(frame)}`} draggable={false} />

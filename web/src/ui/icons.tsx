@@ -54,3 +54,4 @@ export const CopyIcon = icon(
   </>,
 );
 export const PencilIcon = icon(<path d="m12.2 4.6 3.2 3.2M4 16l.8-3.6 8.5-8.5a1.3 1.3 0 0 1 1.9 0l.9.9a1.3 1.3 0 0 1 0 1.9l-8.5 8.5z" />);
+export const ShareIcon = icon(<path d="M10 12V3m0 0L6.8 6.2M10 3l3.2 3.2M5 9.5H4v7h12v-7h-1" />);
