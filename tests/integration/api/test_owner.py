@@ -25,6 +25,17 @@ async def test_a_canceled_batch_ends_and_keeps_what_is_done(site: Site) -> None:
     assert (await site.client.delete("/batches/nope")).status_code == 404
 
 
+async def test_one_image_is_canceled_and_the_other_goes_on(site: Site) -> None:
+    batch = await site.accepted(("a.jpg", JPEG), ("b.jpg", JPEG))
+    first, second = (file["jobId"] for file in batch["files"])
+    assert (await site.client.delete(f"/jobs/{first}")).json()["state"] == "canceled"
+    assert (await site.batch(batch["batchId"]))["status"] == "processing"
+    await site.make(await site.claim(second), b"x")
+    assert (await site.batch(batch["batchId"]))["status"] == "completed-with-errors"
+    assert (await site.client.delete(f"/jobs/{second}")).json()["state"] == "completed"
+    assert (await site.client.delete("/jobs/nope")).status_code == 404
+
+
 async def test_a_failed_image_is_done_again(site: Site) -> None:
     batch = await site.accepted()
     job_id = batch["files"][0]["jobId"]

@@ -42,6 +42,19 @@ async def retry_job(parts: Given, caller: Uploader, job_id: JobId) -> Response:
     return answer
 
 
+@router.delete(
+    "/jobs/{jobId}",
+    summary="Cancel one image",
+    response_model=schemas.JobOut,
+    responses=problems.responses("not-found", "unavailable"),
+)
+async def cancel_job(parts: Given, caller: Uploader, job_id: JobId) -> Response:
+    """Its batch goes on without it. An image that is over stays as it is."""
+    await owned.job(parts, caller, job_id)
+    await ending.cancel_image(parts.database, parts.queue, job_id)
+    return await _told(parts, caller, job_id)
+
+
 async def _told(parts: Parts, caller: Caller, job_id: str) -> Response:
     image = await owned.job(parts, caller, job_id)
     attempts = await images.attempts(parts.database, job_id)
