@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from starlette.responses import Response
 
@@ -25,6 +25,17 @@ Time = Annotated[
     PlainSerializer(iso, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-22T06:00:00.000Z"]}),
 ]
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number, and `true` is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        raise ValueError("a whole number")
+    return value
+
+
+#: A whole number in a body: no text, and no truth value.
+Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 class Shape(BaseModel):

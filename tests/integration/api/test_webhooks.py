@@ -93,7 +93,7 @@ async def test_a_secret_is_changed_without_a_gap(calling: Site, receiver: Receiv
 
 async def test_a_batchs_own_callback(calling: Site, receiver: Receiver) -> None:
     batch = await calling.accepted(callbackUrl=receiver.url)
-    (secret,) = (await calling.client.get("/webhooks/callback-secret")).json()["secrets"]
+    (secret,) = (await calling.client.get("/callback-secret")).json()["secrets"]
     await calling.client.delete(f"/batches/{batch['batchId']}")
     await deliver(calling)
     assert (
@@ -101,7 +101,7 @@ async def test_a_batchs_own_callback(calling: Site, receiver: Receiver) -> None:
     )
     (one,) = (await calling.client.get(f"/batches/{batch['batchId']}/deliveries")).json()["deliveries"]
     assert (one["webhookId"], one["url"]) == (None, receiver.url)
-    rotated = (await calling.client.post("/webhooks/callback-secret/rotate", json={"overlap": 60})).json()["secrets"]
+    rotated = (await calling.client.post("/callback-secret/rotate", json={"overlap": 60})).json()["secrets"]
     assert rotated[1]["secret"] == secret["secret"]
 
 
@@ -123,6 +123,7 @@ async def test_a_purge_does_not_take_back_what_is_still_to_be_told(calling: Site
         ({"url": ""}, 422),
         ({"url": "https://example.com/", "events": []}, 400),
         ({"url": "https://example.com/", "events": ["image.completed"]}, 400),
+        ({"url": "https://example.com/", "events": ["batch.completed", 1]}, 400),
         ({}, 400),
         ([], 400),
     ],
@@ -159,7 +160,7 @@ async def test_owners_do_not_see_each_others_endpoints(calling: Site, receiver: 
         assert answer.status_code == 404, (method, url)
     assert (await client.get("/webhooks", headers=tenants["two"])).json()["webhooks"] == []
     secrets = [
-        (await client.get("/webhooks/callback-secret", headers=tenants[owner])).json()["secrets"][0]["secret"]
+        (await client.get("/callback-secret", headers=tenants[owner])).json()["secrets"][0]["secret"]
         for owner in tenants
     ]
     assert secrets[0] != secrets[1]
@@ -180,7 +181,7 @@ async def test_the_worker_tells_it_by_itself(calling: Site, receiver: Receiver, 
         assert not task.done()
     stop.set()
     await task
-    (secret,) = (await calling.client.get("/webhooks/callback-secret")).json()["secrets"]
+    (secret,) = (await calling.client.get("/callback-secret")).json()["secrets"]
     message = Verifier(secret["secret"]).verify(receiver.calls[0].body, receiver.calls[0].headers)
     assert message["data"]["progress"]["completed"] == 1
     assert message["data"]["batchId"] == batch["batchId"]

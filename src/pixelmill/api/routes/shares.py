@@ -33,7 +33,7 @@ ShareId = Annotated[str, Path(max_length=36, examples=["0197a1c2-7b1e-7c3a-9d0e-
 
 
 class NewShare(schemas.Shape):
-    expires_in: int = Field(7 * 86400, ge=60, le=LONGEST, description="Seconds that the link is to be good.")
+    expires_in: schemas.Whole = Field(7 * 86400, ge=60, le=LONGEST, description="Seconds that the link is to be good.")
 
 
 class ShareOut(schemas.Shape):

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field
+from pydantic import Field, StrictBool
 from starlette.responses import Response
 
 from pixelmill.api import owned, problems, schemas
@@ -32,7 +32,10 @@ WebhookId = Annotated[str, Path(max_length=100, examples=[EXAMPLE])]
 DeliveryId = Annotated[str, Path(max_length=100, examples=[EXAMPLE])]
 Event = Literal["batch.completed", "batch.canceled", "batch.reopened"]
 DeliveryState = Literal["due", "sending", "delivered", "failed"]
-Address = Annotated[str, Field(max_length=2000, examples=["https://shop.example/hooks"])]
+Address = Annotated[
+    str,
+    Field(max_length=2000, examples=["https://shop.example/hooks"], json_schema_extra={"pattern": "^https?://"}),
+]
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -46,7 +49,7 @@ class WebhookChange(schemas.Shape):
 
     url: Address | None = None
     events: list[Event] | None = Field(None, min_length=1, max_length=10)
-    enabled: bool | None = Field(None, description="`true` also after it was disabled for not answering.")
+    enabled: StrictBool | None = Field(None, description="`true` also after it was disabled for not answering.")
 
 
 class WebhookOut(schemas.Shape):
@@ -80,7 +83,7 @@ class WebhookPage(schemas.Shape):
 
 
 class Rotation(schemas.Shape):
-    overlap: int = Field(OVERLAP, ge=0, le=7 * 86400, description="Seconds that the old secret signs beside the new.")
+    overlap: schemas.Whole = Field(OVERLAP, ge=0, le=7 * 86400, description="Seconds that both secrets sign.")
 
 
 class TryOut(schemas.Shape):
@@ -192,7 +195,7 @@ async def list_webhooks(
 
 
 @router.get(
-    "/webhooks/callback-secret",
+    "/callback-secret",
     summary="The secret of callback addresses",
     response_model=SecretList,
     responses=problems.responses("missing-scope", "unavailable"),
@@ -204,7 +207,7 @@ async def get_callback_secret(parts: Given, caller: Admin) -> Response:
 
 
 @router.post(
-    "/webhooks/callback-secret/rotate",
+    "/callback-secret/rotate",
     summary="Change the secret of callback addresses",
     response_model=SecretList,
     responses=problems.responses("bad-request", "missing-scope", "unavailable"),
