@@ -178,6 +178,9 @@ class _Passage:
                 await problems.response(error, self._scope["path"], self._told)(self._scope, self._in, self._send)
                 return
             message = self._begin(message)
+            if self._once is not None and message["status"] >= 300:
+                # Before the answer: who is refused may mend it and come back at once.
+                await self._release(self._once)
             if self._once is not None and 200 <= message["status"] < 300:
                 # The answer is kept before it is given: who has it can rely on getting it again.
                 self._start = message

@@ -157,6 +157,7 @@ class Once:
         """The request is over. If nothing was recorded, the key is free."""
         if not self._over:
             await idempotency.release(self._keeper.database, *self._mine)
+            self._over = True
 
     def _answer(self, status: int, headers: Headers, body: bytes) -> Answer:
         assert self._fingerprint is not None

@@ -48,7 +48,7 @@ class Sessions:
         csrf = secrets.token_hex(16)
         value = self._signer.dumps([key_id, csrf])
         text = value if isinstance(value, str) else value.decode()
-        return text, Session(key_id, csrf, datetime.now(UTC) + timedelta(seconds=self._seconds))
+        return text, Session(key_id, csrf, datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=self._seconds))
 
     def read(self, value: str) -> Session | None:
         """What a cookie says; None when it is not ours, or too old."""
