@@ -84,7 +84,7 @@ class Retainer:
     async def _delete(self, one: Doomed, part: Part) -> None:
         if part is Part.ORIGINALS:
             await self._storage.delete_prefix(keys.originals(one.batch_id))
-            if one.keys:
-                await self._storage.delete(one.keys)
+            for upload in filter(None, map(keys.upload_of, one.keys)):
+                await self._storage.delete_prefix(upload)
         else:
             await self._storage.delete_prefix(keys.processed(one.batch_id))

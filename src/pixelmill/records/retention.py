@@ -7,6 +7,7 @@ gone the whole batch is marked ``deleting``; from then on it is hidden, and its 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,7 +21,7 @@ from pixelmill.records.database import Database
 from pixelmill.records.events import News, log
 from pixelmill.records.keys import By
 from pixelmill.records.models import Retention
-from pixelmill.records.tables import attempts, batches, deliveries, events, images, variants
+from pixelmill.records.tables import attempts, batches, deliveries, events, images, uploads, variants
 
 #: Ends of a try that its worker did not see to itself: it may still write.
 _UNSEEN = ("lost", "canceled")
@@ -79,6 +80,13 @@ async def due(db: Database, part: Part, at: datetime, limit: int = 20) -> list[D
     return found
 
 
+async def _forget_uploads(tx: AsyncConnection, keys: Iterable[str | None]) -> None:
+    """Delete the rows of uploads whose bytes lie under ``keys``."""
+    ids = {key.split("/")[1] for key in keys if key and key.startswith("uploads/")}
+    if ids:
+        await tx.execute(delete(uploads).where(uploads.c.id.in_(ids)))
+
+
 async def _stray_keys(tx: AsyncConnection, batch_id: str) -> tuple[str, ...]:
     # Never what lies elsewhere: that is a bucket's own.
     query = select(images.c.key).where(images.c.batch_id == batch_id, images.c.key.like("uploads/%"))
@@ -92,6 +100,7 @@ async def gone(db: Database, part: Part, batch_id: str) -> bool:
         if batch is None:
             return False
         if part is Part.ORIGINALS:
+            await _forget_uploads(tx, await _stray_keys(tx, batch_id))
             await tx.execute(update(images).where(images.c.batch_id == batch_id).values(key=None))
         else:
             its = select(images.c.id).where(images.c.batch_id == batch_id)
@@ -146,10 +155,12 @@ async def erase(db: Database, batch_id: str, page: int = 500) -> None:
     """
     while True:
         async with db.write() as tx:
-            rows = await tx.execute(select(images.c.id).where(images.c.batch_id == batch_id).limit(page))
-            ids = [row.id for row in rows]
+            query = select(images.c.id, images.c.key).where(images.c.batch_id == batch_id).limit(page)
+            found = (await tx.execute(query)).all()
+            ids = [row.id for row in found]
             if not ids:
                 break
+            await _forget_uploads(tx, [row.key for row in found])
             await tx.execute(delete(images).where(images.c.id.in_(ids)))
     while True:
         async with db.write() as tx:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import insert, select, update
 
 from pixelmill.errors import PixelmillError
 from pixelmill.pipeline import Retainer
@@ -13,6 +14,8 @@ from pixelmill.pipeline.reconcile import Reconciler
 from pixelmill.recipes import load_presets
 from pixelmill.records import audit, batches, images, shares, work
 from pixelmill.records.keys import By
+from pixelmill.records.tables import images as tables_images
+from pixelmill.records.tables import uploads
 from pixelmill.storage import keys
 from tests.integration.pipeline.conftest import Parts
 
@@ -189,3 +192,33 @@ async def test_what_a_worker_writes_after_a_cancellation_is_swept(parts: Parts) 
     sweeper = Reconciler(parts.database, parts.storage, parts.queue, settings, presence=parts.presence)
     await sweeper.sweep_tries()
     assert [name for name in parts.files() if name.startswith("processed/")] == []
+
+
+async def test_an_upload_that_a_batch_took_goes_with_it(parts: Parts) -> None:
+    """Its bytes stayed where they had come; they, its pieces and its row go with the originals, and no other's."""
+    batch_id = await accept(parts)
+    first, _ = await finish(parts, batch_id)
+    for upload in ("mine", "other"):
+        for key in (keys.whole(upload, "t"), keys.piece(upload, "t", 0)):
+            await parts.storage.put(key, JPEG)
+    at = datetime.now(UTC)
+    async with parts.database.write() as tx:
+        for upload in ("mine", "other"):
+            await tx.execute(
+                insert(uploads).values(
+                    id=upload,
+                    owner="me",
+                    kind="tus",
+                    state="taken",
+                    original_name="a.jpg",
+                    key=keys.whole(upload, "t"),
+                    expires_at=at,
+                    created_at=at,
+                )
+            )
+        await tx.execute(update(tables_images).where(tables_images.c.id == first).values(key=keys.whole("mine", "t")))
+    await retainer(parts, 8).round()
+    assert [name for name in parts.files() if "mine" in name or name.startswith("originals/")] == []
+    assert len([name for name in parts.files() if "other" in name]) == 2
+    async with parts.database.read() as connection:
+        assert [row.id for row in await connection.execute(select(uploads.c.id))] == ["other"]
