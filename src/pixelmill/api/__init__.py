@@ -30,6 +30,7 @@ from pixelmill.api.routes import (
     images,
     jobs,
     keys,
+    monitor,
     presets,
     process,
     recipes,
@@ -105,6 +106,7 @@ def create(
         keys,
         session,
         audit,
+        monitor,
         service,
     ):
         declared(route.router.routes)

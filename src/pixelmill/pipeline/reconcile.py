@@ -13,6 +13,7 @@ import structlog
 from pixelmill.errors import PixelmillError
 from pixelmill.pipeline.presence import Presence, bury
 from pixelmill.pipeline.retain import Retainer
+from pixelmill.pipeline.sample import Sampler
 from pixelmill.queue import Job, Queue
 from pixelmill.records import Database, idempotency, intents, processes, waiting
 from pixelmill.records.processes import Watch
@@ -38,6 +39,7 @@ class Reconciler:
         self._processes: Watch = Watch(settings.lease_seconds)
         self._leader: Watch = Watch(settings.lease_seconds)
         self._retainer = Retainer(database, storage, settings)
+        self._sampler = Sampler(database)
         self._cursor = ""
 
     async def run(self) -> None:
@@ -63,6 +65,7 @@ class Reconciler:
         await self.queue_what_waits(everything=not await self._queue.sentinel())
         await self.sweep_requests()
         await self.sweep_tries()
+        await self._sampler.round()
         await self._retainer.round()
         await idempotency.expire(self._database, keep=timedelta(seconds=self._settings.idempotency_seconds))
 
@@ -117,5 +120,7 @@ class Reconciler:
             stored = [stat.key async for stat in self._storage.list(prefix)]
             if loose := [key for key in stored if key not in one.keep]:
                 await self._storage.delete(loose)
+            if one.fetches and (original := keys.fetched(one.batch_id, one.image_id, one.token)) not in one.keep:
+                await self._storage.delete_prefix(original)
         if found:
             await waiting.swept(self._database, [one.token for one in found])

@@ -38,6 +38,12 @@ async def note(
     )
 
 
+async def write(db: Database, action: str, *, owner: str, key_id: str | None, target: str) -> None:
+    """Write a line about what happened outside the records."""
+    async with db.write() as tx:
+        await note(tx, action, owner=owner, key_id=key_id, target=target, data={})
+
+
 async def page(
     db: Database, *, owner: str | None, cursor: str | None = None, limit: int = 50
 ) -> tuple[list[Line], str | None]:

@@ -13,13 +13,13 @@ from pixelmill.records.models import Attempt, Image, State, Variant
 from pixelmill.records.tables import attempts as attempts_table
 from pixelmill.records.tables import images, variants
 
-_IMAGE = [column for column in images.c if column.name in Image.__dataclass_fields__]
+IMAGE = [column for column in images.c if column.name in Image.__dataclass_fields__]
 _VARIANT = [column for column in variants.c if column.name in Variant.__dataclass_fields__]
 _ATTEMPT = [column for column in attempts_table.c if column.name in Attempt.__dataclass_fields__]
 
 
 def to_image(row: Row[Any], its_variants: Iterable[Variant] = ()) -> Image:
-    values = {column.name: getattr(row, column.name) for column in _IMAGE}
+    values = {column.name: getattr(row, column.name) for column in IMAGE}
     return Image(**values | {"state": State(row.state)}, variants=tuple(its_variants))
 
 
@@ -40,7 +40,7 @@ async def with_variants(connection: AsyncConnection, rows: Sequence[Row[Any]]) -
 
 async def find(db: Database, image_id: str) -> Image | None:
     async with db.read() as connection:
-        rows = (await connection.execute(select(*_IMAGE).where(images.c.id == image_id))).all()
+        rows = (await connection.execute(select(*IMAGE).where(images.c.id == image_id))).all()
         found = await with_variants(connection, rows)
     return found[0] if found else None
 
@@ -48,7 +48,7 @@ async def find(db: Database, image_id: str) -> Image | None:
 async def of_batch(db: Database, batch_id: str, *, after: int = -1, limit: int = 100) -> list[Image]:
     """Images of a batch that follow position ``after``, in the order they were sent."""
     query = (
-        select(*_IMAGE)
+        select(*IMAGE)
         .where(images.c.batch_id == batch_id, images.c.position > after)
         .order_by(images.c.position)
         .limit(limit)

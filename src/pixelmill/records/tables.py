@@ -168,7 +168,10 @@ images = Table(
     # The reconciler and the monitor walk a state in the order of ids; ids sort by time of making (UUIDv7).
     Index(None, "state", "admitted", "id"),
     Index(None, "process_id"),
-    Index(None, "owner", "state"),
+    # The monitor's lists: a page of them costs the same however many rows there are.
+    Index(None, "owner", "state", "id"),
+    Index(None, "state", "id"),
+    Index(None, "state", "finished_at"),
 )
 
 variants = Table(
@@ -299,6 +302,7 @@ uploads = Table(
     Column("expires_at", Timestamp, nullable=False),
     Column("created_at", Timestamp, nullable=False),
     UniqueConstraint("ticket_id", "position"),
+    Index(None, "batch_id"),
     Index(None, "expires_at"),
     Index(None, "owner", "id"),
 )
@@ -376,4 +380,20 @@ audit = Table(
     Column("action", String(64), nullable=False),
     Column("target", String(255)),
     Column("data", JSON, nullable=False, default=dict),
+)
+
+#: How the service was over time: one line for each interval of the sampler, for the monitor's plots.
+#: ``latency_*``: seconds from acceptance to the end of an image; ``oldest``: seconds the oldest waiting one waits.
+samples = Table(
+    "samples",
+    metadata,
+    Column("at", Timestamp, primary_key=True, autoincrement=False),
+    Column("seconds", Float, nullable=False),
+    Column("completed", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("waiting", Integer, nullable=False),
+    Column("active", Integer, nullable=False),
+    Column("oldest", Float),
+    Column("latency_p50", Float),
+    Column("latency_p95", Float),
 )

@@ -169,6 +169,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("ticket_id", "position", name=op.f("uq_uploads_ticket_id_position")),
     )
     with op.batch_alter_table("uploads", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_uploads_batch_id"), ["batch_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_uploads_expires_at"), ["expires_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_uploads_owner_id"), ["owner", "id"], unique=False)
 
@@ -263,7 +264,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("batch_id", "position", name=op.f("uq_images_batch_id_position")),
     )
     with op.batch_alter_table("images", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_images_owner_state"), ["owner", "state"], unique=False)
+        batch_op.create_index(batch_op.f("ix_images_owner_state_id"), ["owner", "state", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_images_state_finished_at"), ["state", "finished_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_images_state_id"), ["state", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_images_process_id"), ["process_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_images_state_admitted_id"), ["state", "admitted", "id"], unique=False)
 
@@ -324,4 +327,18 @@ def upgrade() -> None:
         sa.Column("facts", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_variants_image_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("image_id", "name", name=op.f("pk_variants")),
+    )
+
+    op.create_table(
+        "samples",
+        sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("completed", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("waiting", sa.Integer(), nullable=False),
+        sa.Column("active", sa.Integer(), nullable=False),
+        sa.Column("oldest", sa.Float(), nullable=True),
+        sa.Column("latency_p50", sa.Float(), nullable=True),
+        sa.Column("latency_p95", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("at", name=op.f("pk_samples")),
     )
