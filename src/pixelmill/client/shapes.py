@@ -176,7 +176,7 @@ class Limits(Shape):
 
 
 class DeadLetter(Shape):
-    """An image that failed for good. ``replayable``: the service still has its bytes."""
+    """An image that failed for good, and whose original is kept."""
 
     job_id: str
     batch_id: str
@@ -188,7 +188,6 @@ class DeadLetter(Shape):
     format: str | None = None
     created_at: datetime
     finished_at: datetime | None = None
-    replayable: bool = True
 
 
 class Replayed(Shape):
