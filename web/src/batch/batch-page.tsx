@@ -1,12 +1,13 @@
 import { useMutation } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { lazy, memo, Suspense, useDeferredValue, useEffect, useRef, useState } from "react";
 import { Link } from "wouter";
 import { ApiError, cancelBatch } from "../api/client";
-import type { Batch } from "../api/types";
+import type { Batch, ImageJob } from "../api/types";
 import { bytes, count, saved } from "../lib/format";
 import { Bar } from "../ui/bar";
 import { Button, LinkButton } from "../ui/button";
 import { DownloadIcon, PlusIcon, ShareIcon } from "../ui/icons";
+import { day } from "../lib/time";
 import { setHash, useHash } from "../lib/hash";
 import { useSay, useWorking } from "../ui/status";
 import { ImageRow } from "./image-row";
@@ -58,6 +59,8 @@ function Missing({ error, shared }: { error: Error; shared: boolean }) {
 function Shown({ batch, connection, shared }: { batch: Batch; connection: Connection; shared: boolean }) {
   const sums = totals(batch);
   const archive = batch.links["archive"];
+  // Hundreds of photos are drawn in slices, so that the page answers meanwhile.
+  const files = useDeferredValue(batch.files, batch.files.slice(0, 12));
   const over = isOver(batch.status);
   const title = headline(batch, sums);
   const heading = useRef<HTMLHeadingElement>(null);
@@ -81,7 +84,7 @@ function Shown({ batch, connection, shared }: { batch: Batch; connection: Connec
           </h1>
           <p className="figures mt-2 min-h-7 text-lg text-ink-soft">
             {sums.made > 0 &&
-              `${count(sums.made, "variant")} with ${bytes(sums.bytesOut)}${average(sums)}.`}
+              `${count(sums.made, "variant")}, ${bytes(sums.bytesOut)} in all${average(sums)}.`}
             {sums.made === 0 && !over && "The first variant is on its way."}
           </p>
         </div>
@@ -111,13 +114,9 @@ function Shown({ batch, connection, shared }: { batch: Batch; connection: Connec
         {connection === "lost" && !shared && "The connection broke. Trying again; nothing is lost."}
         {batch.retention.resultsDeleted
           ? "Its results have been deleted: the time that they are kept is over."
-          : batch.retention.resultsUntil && `Kept until ${new Date(batch.retention.resultsUntil).toLocaleString()}.`}
+          : batch.retention.resultsUntil && `Kept until ${day(batch.retention.resultsUntil)}.`}
       </p>
-      <ol className="space-y-10" aria-label="Photos of this batch">
-        {batch.files.map((image, index) => (
-          <ImageRow key={image.jobId} batchId={batch.batchId} image={image} index={index} shared={shared} />
-        ))}
-      </ol>
+      <Rows batchId={batch.batchId} files={files} shared={shared} />
       <Opened batch={batch} />
     </>
   );
@@ -158,6 +157,16 @@ function Cancel({ id }: { id: string }) {
     </Button>
   );
 }
+
+const Rows = memo(function Rows({ batchId, files, shared }: { batchId: string; files: ImageJob[]; shared: boolean }) {
+  return (
+    <ol className="space-y-10" aria-label="Photos of this batch">
+      {files.map((image, index) => (
+        <ImageRow key={image.jobId} batchId={batchId} image={image} index={index} shared={shared} />
+      ))}
+    </ol>
+  );
+});
 
 /** The variant that the address names after its #, large. Going back closes it. */
 function Opened({ batch }: { batch: Batch }) {

@@ -51,7 +51,7 @@ export const ImageRow = memo(function ImageRow({ batchId, image, index, shared }
           </div>
         )}
         {(image.state !== "failed" || image.variants.some((variant) => variant.state === "completed")) && (
-          <ul className="grid grid-cols-2 gap-x-4 gap-y-6 sm:grid-cols-3 xl:grid-cols-4" aria-label={`Variants of ${image.originalName}`}>
+          <ul className="grid grid-cols-2 gap-x-4 gap-y-6 sm:grid-cols-[repeat(auto-fill,minmax(10.5rem,1fr))]" aria-label={`Variants of ${image.originalName}`}>
             {image.variants.map((variant) => (
               <VariantTile key={variant.name} variant={variant} image={image} />
             ))}

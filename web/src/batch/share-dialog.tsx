@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useId, useState } from "react";
 import { endShare, getShares, makeShare } from "../api/client";
+import { moment } from "../lib/time";
 import { copy } from "../lib/copy";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
@@ -88,12 +89,12 @@ export function ShareDialog({ batchId, onClose }: { batchId: string; onClose: ()
           <ul>
             {shares.data.map((share) => (
               <li key={share.shareId} className="flex items-center gap-3 border-t border-line py-1.5">
-                <span className="figures min-w-0 flex-1 text-sm text-ink-soft">until {new Date(share.expiresAt).toLocaleString()}</span>
+                <span className="figures min-w-0 flex-1 text-sm text-ink-soft">until {moment(share.expiresAt)}</span>
                 <Button
                   look="quiet"
                   disabled={end.isPending}
                   onClick={() => end.mutate(share)}
-                  aria-label={`End the link that is good until ${new Date(share.expiresAt).toLocaleString()}`}
+                  aria-label={`End the link that is good until ${moment(share.expiresAt)}`}
                 >
                   End it
                 </Button>

@@ -7,6 +7,9 @@ import { ends, isOver, reduce } from "./reduce";
 /** "live": events arrive; "lost": the connection broke and the browser tries again; "over": nothing more comes. */
 export type Connection = "live" | "lost" | "over";
 
+/** Milliseconds. */
+const DRAW_EVERY = 100;
+
 export const batchKey = (path: string) => ["batch", path] as const;
 export const batchPath = (id: string) => `/batches/${encodeURIComponent(id)}`;
 
@@ -36,12 +39,12 @@ export function useBatch(path: string, shared = false) {
       last.current ? `${events}${events.includes("?") ? "&" : "?"}lastEventId=${last.current}` : events,
     );
     let pending: BatchEvent[] = [];
-    let frame = 0;
+    let timer = 0;
     let reading = 0;
 
-    // At most one drawing a frame, however fast events come.
+    // Drawn ten times a second at most, however fast events come.
     const flush = () => {
-      frame = 0;
+      timer = 0;
       const batchOf = pending;
       pending = [];
       client.setQueryData<Batch>(batchKey(path), (batch) => batch && reduce(batch, batchOf));
@@ -63,7 +66,7 @@ export function useBatch(path: string, shared = false) {
         return;
       }
       pending.push(event);
-      frame ||= requestAnimationFrame(flush);
+      timer ||= window.setTimeout(flush, DRAW_EVERY);
       // The record has the last word: the log of a batch that was reopened has an end in its middle.
       if (ends(event)) refresh();
     };
@@ -78,7 +81,7 @@ export function useBatch(path: string, shared = false) {
     return () => {
       source.close();
       clearTimeout(reading);
-      if (frame) cancelAnimationFrame(frame);
+      clearTimeout(timer);
     };
   }, [client, path, events, follow, shared]);
 

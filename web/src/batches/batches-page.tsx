@@ -4,7 +4,7 @@ import { Link } from "wouter";
 import { getBatches, getPresets } from "../api/client";
 import type { BatchStatus, BatchSummary } from "../api/types";
 import { count } from "../lib/format";
-import { ago } from "../lib/time";
+import { ago, moment } from "../lib/time";
 import { Button } from "../ui/button";
 
 const STATUSES: { value: BatchStatus | ""; label: string }[] = [
@@ -105,7 +105,7 @@ function Line({ batch, preset }: { batch: BatchSummary; preset: string | null })
           {progress.waiting + progress.active > 0 && `, ${progress.completed} done`}
         </span>
         <span className={`justify-self-end rounded-full px-2.5 py-0.5 text-sm font-medium sm:justify-self-start ${look}`}>{label}</span>
-        <time dateTime={createdAt} title={new Date(createdAt).toLocaleString()} className="figures order-4 justify-self-end text-sm text-ink-faint sm:order-none">
+        <time dateTime={createdAt} title={moment(createdAt)} className="figures order-4 justify-self-end text-sm text-ink-faint sm:order-none">
           {ago(createdAt)}
         </time>
       </Link>

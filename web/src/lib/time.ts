@@ -14,3 +14,13 @@ export function ago(iso: string, now = Date.now()): string {
   for (const [unit, length] of UNITS) if (seconds >= length) return format.format(-Math.floor(seconds / length), unit);
   return "just now";
 }
+
+/** `22 December 2026`. */
+export function day(iso: string): string {
+  return new Date(iso).toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric" });
+}
+
+/** `22 December 2026 at 06:54`. */
+export function moment(iso: string): string {
+  return new Date(iso).toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short" });
+}

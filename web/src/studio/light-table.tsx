@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { memo, type ReactNode, useDeferredValue } from "react";
 import { bytes, extension } from "../lib/format";
 import { CrossIcon, PlusIcon, WarningIcon } from "../ui/icons";
 import type { Item } from "./selection";
@@ -13,7 +13,9 @@ interface Props {
 }
 
 /** The chosen photos, laid out as on a light table. */
-export function LightTable({ items, reasons, shares, onRemove, onAdd }: Props) {
+export function LightTable({ items: all, reasons, shares, onRemove, onAdd }: Props) {
+  // Hundreds of photos are drawn in slices, so that the page answers meanwhile.
+  const items = useDeferredValue(all, all.slice(0, 24));
   return (
     <ul className="grid grid-cols-2 gap-x-3 gap-y-5 sm:grid-cols-3 xl:grid-cols-4" aria-label="Chosen photos">
       {items.map((item) => (
@@ -23,7 +25,7 @@ export function LightTable({ items, reasons, shares, onRemove, onAdd }: Props) {
           reason={reasons.get(item.id) ?? null}
           share={shares?.get(item.id) ?? null}
           locked={shares !== null}
-          onRemove={() => onRemove(item)}
+          onRemove={onRemove}
         />
       ))}
       {shares === null && (
@@ -44,10 +46,17 @@ export function LightTable({ items, reasons, shares, onRemove, onAdd }: Props) {
   );
 }
 
-function Slide(props: { item: Item; reason: string | null; share: number | null; locked: boolean; onRemove: () => void }) {
-  const { item, reason, share, locked, onRemove } = props;
+interface SlideProps {
+  item: Item;
+  reason: string | null;
+  share: number | null;
+  locked: boolean;
+  onRemove: (item: Item) => void;
+}
+
+const Slide = memo(function Slide({ item, reason, share, locked, onRemove }: SlideProps) {
   return (
-    <li className="min-w-0">
+    <li className="min-w-0 [contain-intrinsic-size:auto_11rem] [content-visibility:auto]">
       <div className={`relative aspect-4/3 overflow-hidden rounded-lg bg-mat ring-1 ${reason ? "ring-bad" : "ring-line"}`}>
         <Picture item={item} dim={reason !== null} />
         {share !== null && (
@@ -60,7 +69,7 @@ function Slide(props: { item: Item; reason: string | null; share: number | null;
         {!locked && (
           <button
             type="button"
-            onClick={onRemove}
+            onClick={() => onRemove(item)}
             aria-label={`Remove ${item.file.name}`}
             className="absolute top-1.5 right-1.5 grid size-9 place-items-center rounded-full bg-[#131211]/75 text-white backdrop-blur-sm transition-colors hover:bg-[#131211]"
           >
@@ -84,7 +93,7 @@ function Slide(props: { item: Item; reason: string | null; share: number | null;
       )}
     </li>
   );
-}
+});
 
 function Picture({ item, dim }: { item: Item; dim: boolean }): ReactNode {
   if (item.picture === undefined) return <span className="absolute inset-0 motion-safe:animate-breathe" />;

@@ -23,16 +23,29 @@ function set(next: readonly Item[]): void {
   for (const listener of listeners) listener();
 }
 
+// Pictures come faster than a page of hundreds is drawn: those of a tenth of a second are shown together.
+let fresh = new Map<number, string | null>();
+
+function show(id: number, picture: string | null): void {
+  if (fresh.size === 0)
+    setTimeout(() => {
+      const pictures = fresh;
+      fresh = new Map();
+      set(items.map((item) => (pictures.has(item.id) ? { ...item, picture: pictures.get(item.id) ?? null } : item)));
+    }, 100);
+  fresh.set(id, picture);
+}
+
 const sameFile = (a: File, b: File) => a.name === b.name && a.size === b.size && a.lastModified === b.lastModified;
 
 /** Adds photos that are not there yet; returns how many were new. Kept outside React: it outlives a change of page. */
 export function add(files: readonly File[]): number {
-  const fresh = files.filter((file) => !items.some((item) => sameFile(item.file, file)));
-  const added = fresh.map((file): Item => ({ id: nextId++, file, picture: undefined, refused: null }));
+  const wanted = files.filter((file) => !items.some((item) => sameFile(item.file, file)));
+  const added = wanted.map((file): Item => ({ id: nextId++, file, picture: undefined, refused: null }));
   set([...items, ...added]);
   for (const { id, file } of added) {
     void thumbnail(file).then((picture) => {
-      if (items.some((item) => item.id === id)) set(items.map((item) => (item.id === id ? { ...item, picture } : item)));
+      if (items.some((item) => item.id === id)) show(id, picture);
       else if (!drawn(file, picture) && picture) URL.revokeObjectURL(picture);
     });
   }

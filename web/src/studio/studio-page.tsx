@@ -76,11 +76,14 @@ export function StudioPage() {
   );
   const heading = useRef<HTMLHeadingElement>(null);
 
-  const drop = (item: Item) => {
-    remove([item.id]);
-    say(`${item.file.name} removed.`);
-    heading.current?.focus();
-  };
+  const drop = useCallback(
+    (item: Item) => {
+      remove([item.id]);
+      say(`${item.file.name} removed.`);
+      heading.current?.focus();
+    },
+    [say],
+  );
 
   return (
     <>
@@ -197,7 +200,7 @@ function Chosen({ choice, picture, onEdit, onCode }: ChosenProps) {
         {choice.description}
       </p>
       <Frames choice={choice} picture={picture} />
-      <p className="mt-2 flex gap-5">
+      <p className="mt-2 mb-3 flex gap-5">
         {choice.preset !== null && <TextButton onClick={onEdit}>Change it</TextButton>}
         <TextButton onClick={onCode}>JSON and curl</TextButton>
       </p>
@@ -230,7 +233,7 @@ interface SendPanelProps {
 function SendPanel({ good, variants, hindrance, sending, onSend, onStop }: SendPanelProps) {
   const size = good.reduce((sum, item) => sum + item.file.size, 0);
   return (
-    <div className="sticky bottom-0 z-10 -mx-4 mt-4 border-t border-line bg-paper px-4 pt-3 pb-4 sm:-mx-6 sm:px-6 lg:mx-0 lg:border-0 lg:px-0">
+    <div className="sticky bottom-0 z-10 -mx-4 mt-3 border-t border-line bg-paper px-4 pt-3 pb-4 sm:-mx-6 sm:px-6 lg:mx-0 lg:border-0 lg:px-0">
       {sending.state === "error" && <Notice>{sending.message}</Notice>}
       {sending.state === "sending" ? (
         <div className="flex items-center gap-4">
