@@ -113,9 +113,7 @@ def pyvips_task(task: str) -> Callable[[bytes], int] | None:
         "webp": [lambda d: thumb(d, 1080).webpsave_buffer(Q=80, keep="none")],
         "avif": [lambda d: thumb(d, 1080).heifsave_buffer(Q=50, effort=2, compression="av1", keep="none")],
         "gif": [lambda d: thumb(d, 1080).gifsave_buffer(effort=4, keep="none")],
-        "tiff": [
-            lambda d: thumb(d, 1080).tiffsave_buffer(compression="deflate", predictor="horizontal", keep="none")
-        ],
+        "tiff": [lambda d: thumb(d, 1080).tiffsave_buffer(compression="deflate", predictor="horizontal", keep="none")],
     }
     if task not in makes:
         return None
@@ -136,7 +134,9 @@ def pillow_task(task: str) -> Callable[[bytes], int] | None:
 
     def wide(data: bytes, width: int = 1080, mode: str = "RGB") -> Image.Image:
         image = open_at(data, width, None, mode)
-        return image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS, reducing_gap=2)
+        return image.resize(
+            (width, round(image.height * width / image.width)), Image.Resampling.LANCZOS, reducing_gap=2
+        )
 
     def cover(data: bytes, width: int, height: int) -> Image.Image:
         return ImageOps.fit(open_at(data, width, height), (width, height), Image.Resampling.LANCZOS)

@@ -95,9 +95,7 @@ def main() -> None:
         }
         for engine, found in middle.items():
             # Paired: each turn's ratio on its own, then their median.
-            ratios = [
-                theirs["cpu"] / ours["cpu"] for theirs, ours in zip(runs[engine], runs["pixelmill"], strict=True)
-            ]
+            ratios = [theirs["cpu"] / ours["cpu"] for theirs, ours in zip(runs[engine], runs["pixelmill"], strict=True)]
             row = (
                 f"| {task} | {engine} | {1 / found['wall']:.1f} | {found['cpu'] * 1e3:.1f} | "
                 f"{found['peak'] / 1e6:.0f} | {found['bytes']:,.0f} | {statistics.median(ratios):.2f} |"

@@ -84,6 +84,18 @@ class _Child:
             raise
         return child
 
+    def alive(self) -> bool:
+        """Whether it waits for a job: it has not ended, nor closed its socket, nor said anything unasked."""
+        if self.process.returncode is not None:
+            return False
+        try:
+            self.connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
     async def send(self, message: dict[str, Any], fd: int) -> None:
         frame = memoryview(wire.head(message))
         lengths, rest = frame[: wire.LENGTHS.size], frame[wire.LENGTHS.size :]
@@ -192,6 +204,7 @@ class Decoders:
         (``limits.seconds`` for each variant, and once for the header). An iterator closed early ends its process.
         """
         limits = limits or self.limits
+        fd = source.fileno()
         child = await self._take()
         finished = False
         last: dict[str, Any] = {}
@@ -202,7 +215,7 @@ class Decoders:
                     "variants": list(variants),
                     "limits": asdict(replace(limits, memory_bytes=self.limits.memory_bytes)),
                 },
-                source.fileno(),
+                fd,
             )
             deadline = asyncio.get_running_loop().time() + limits.seconds
             while True:
@@ -237,7 +250,7 @@ class Decoders:
                 except BaseException:
                     self._idle.put_nowait(None)
                     raise
-            if child.process.returncode is None:
+            if child.alive():
                 child.jobs += 1
                 return child
             await self._drop(child)

@@ -11,13 +11,17 @@ if TYPE_CHECKING:
     import pyvips
 
 
-def scale_to(image: pyvips.Image, size: Size, kernel: str | None = None) -> pyvips.Image:
+def scale_to(image: pyvips.Image, size: Size) -> pyvips.Image:
     """Scale to exactly ``size``: Lanczos 3 in the image's own gamma, as Sharp does; transparency handled."""
     if (image.width, image.height) == size:
         return image
-    if kernel is None:
+    if image.format == "uchar":
         return image.thumbnail_image(size.width, height=size.height, size="force", no_rotate=True)
-    return image.resize(size.width / image.width, vscale=size.height / image.height, kernel=kernel)
+    # thumbnail_image makes everything 8 bits
+    format, across, down = image.format, size.width / image.width, size.height / image.height
+    if image.hasalpha():
+        return image.premultiply().resize(across, vscale=down).unpremultiply().cast(format)
+    return image.resize(across, vscale=down).cast(format)
 
 
 def background(image: pyvips.Image, colour: str) -> list[float]:

@@ -22,6 +22,8 @@ class Trim(Step):
 
     def apply(self, image: pyvips.Image, canvas: Canvas) -> pyvips.Image:
         if "box" not in canvas.notes:
+            if min(image.width, image.height) < 3:  # find_trim looks at squares of three
+                return image
             corner = image.getpoint(0, 0)
             left, top, width, height = image.find_trim(
                 threshold=self.threshold, background=corner[: colour_bands(image)]

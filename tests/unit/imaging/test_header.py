@@ -1,0 +1,128 @@
+"""The header is judged before a pixel is decoded: each limit has its code, a sentence, and a real bomb."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import pyvips
+
+from pixelmill.errors import PixelmillError
+from pixelmill.imaging.header import count_scans, inspect
+from pixelmill.imaging.results import Limits
+from tests import pictures
+
+LIMITS = Limits()
+
+
+def code(data: bytes, limits: Limits = LIMITS) -> str:
+    with pytest.raises(PixelmillError) as error:
+        inspect(data, limits)
+    assert error.value.detail.endswith(".")
+    assert error.value.spec.permanent
+    return error.value.code
+
+
+@pytest.mark.parametrize("name", pictures.FORMATS_IN)
+def test_every_format_has_a_header(name: str) -> None:
+    header = inspect(pictures.sample(name), LIMITS)
+    assert header.format == name.removesuffix("-animated")
+    assert header.size == ((128, 128) if name == "heic" else (160, 90))
+    assert header.frames == (3 if name.endswith("animated") else 1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_size_is_upright(orientation: int) -> None:
+    image = pictures.photo().copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    header = inspect(image.jpegsave_buffer(), LIMITS)
+    assert header.stored == (160, 90)
+    assert header.size == ((90, 160) if orientation >= 5 else (160, 90))
+
+
+def test_no_bytes() -> None:
+    assert code(b"") == "empty-file"
+
+
+def test_no_image() -> None:
+    assert code(b"hello") == "unsupported-format"
+    assert code(b"%PDF-1.7\n1 0 obj") == "unsupported-format"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xd8\xff\xe0 not a jpeg",
+        b"\x89PNG\r\n\x1a\n nothing",
+        b"GIF89a",
+        b"RIFF\0\0\0\0WEBPVP8 ",
+        b"\xff\x0a",
+        b"\0\0\0\x0cJXL \r\n\x87\n",
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+        b"II*\0\x08\0\0\0",
+        b"<svg ",
+    ],
+)
+def test_only_the_first_bytes_are_right(data: bytes) -> None:
+    assert code(data) == "corrupt-image"
+
+
+def test_too_many_bytes() -> None:
+    assert code(pictures.sample("jpeg"), replace(LIMITS, max_bytes=100)) == "too-large"
+
+
+def test_pixels_of_a_bomb() -> None:
+    assert code(pictures.png_header(60_000, 60_000)) == "too-many-pixels"
+    assert code(pictures.png_header(20_000, 20_000)) == "too-many-pixels"
+    assert code(pictures.png_header(10_001, 10_000)) == "too-many-pixels"
+
+
+def test_a_side_that_is_too_long() -> None:
+    assert code(pictures.png_header(40_000, 1)) == "too-many-pixels"
+
+
+def test_pixels_of_a_vector_bomb() -> None:
+    assert code(b'<svg xmlns="http://www.w3.org/2000/svg" width="900000" height="900000"/>') in (
+        "too-many-pixels",
+        "corrupt-image",
+    )
+
+
+def test_pixels_of_a_jpeg_xl_bomb() -> None:
+    # small = 0; height of 30 bits, all set; no ratio; width likewise: 2^30 by 2^30, in ten bytes
+    bits = "0" + "11" + "1" * 30 + "000" + "11" + "1" * 30 + "1" * 12
+    data = int(bits[::-1], 2).to_bytes(len(bits) // 8 + 1, "little")
+    assert code(b"\xff\x0a" + data) == "too-many-pixels"
+
+
+def test_frames() -> None:
+    assert code(pictures.gif_bomb(20_000)) == "animation-too-long"
+    assert inspect(pictures.gif_bomb(300), LIMITS).frames == 300
+
+
+def test_frames_times_pixels() -> None:
+    assert code(pictures.sample("webp-animated"), replace(LIMITS, max_pixels=160 * 90 * 2)) == "too-many-pixels"
+
+
+def test_scans_of_a_progressive_jpeg() -> None:
+    assert code(pictures.scans_bomb(2000)) == "too-many-scans"
+    assert inspect(pictures.scans_bomb(20), LIMITS).progressive
+    assert count_scans(pictures.jpeg(interlace=True), 100) < 15
+
+
+def test_baseline_is_not_counted() -> None:
+    assert not inspect(pictures.sample("jpeg"), LIMITS).progressive
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (8, 8), (9, 7), (256, 256), (160, 90), (257, 1), (1, 400), (3000, 2), (1200, 1000)]
+)
+def test_size_in_a_jpeg_xl(size: tuple[int, int]) -> None:
+    """Our reading of its bits against libjxl's own writing."""
+    import imagecodecs
+    import numpy
+
+    pixels = numpy.zeros((size[1], size[0], 3), numpy.uint8)
+    for container in (False, True):
+        data = imagecodecs.jpegxl_encode(pixels, lossless=True, effort=1, usecontainer=container)
+        assert inspect(data, LIMITS).size == size
