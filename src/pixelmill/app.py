@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pixelmill import records, secret
 from pixelmill.imaging import Decoders, Limits
-from pixelmill.pipeline import Deliverer, Intake, Millhand, Presence, Reconciler
+from pixelmill.pipeline import Adopter, Deliverer, Intake, Millhand, Presence, Reconciler
 from pixelmill.queue import Done, Failed, Foreign, Job, Later, Limiter, Queue, Worker, embedded, policies
 from pixelmill.recipes import load_presets
 from pixelmill.records import keys
@@ -146,10 +146,11 @@ async def worker(settings: Settings, stop: asyncio.Event) -> None:
         presence = await stack.enter_async_context(_present(db, settings, "worker"))
         millhand = Millhand(db, store, jobs, decoders, settings, presence=presence)
 
+        intake = Intake(db, store, jobs, settings, presence=presence)
+        adopter = Adopter(intake, millhand, load_presets(settings.presets_dir))
+
         async def handle(job: Job | Foreign) -> Done | Later | Failed:
-            if isinstance(job, Foreign):
-                return Failed("This job has no imageId and generation.")
-            return await millhand(job)
+            return await (adopter(job) if isinstance(job, Foreign) else millhand(job))
 
         # One more than there are decoders: the next original is claimed and opened while the others are decoded.
         loop = Worker(jobs, policies.logged(handle), concurrency=settings.workers + 1)

@@ -40,13 +40,14 @@ class Job:
 class Foreign:
     """A job that another BullMQ client added: its data has no ``imageId`` and ``generation``.
 
-    ``data`` is empty when what was added is not a JSON object.
+    ``data`` is empty when what was added is not a JSON object. ``added`` is when, in ms since 1970.
     """
 
     job_id: str
     data: dict[str, Any]
     name: str = NAME
     retried: bool = False
+    added: int = field(default=0, compare=False)
 
     @property
     def id(self) -> str:
@@ -78,11 +79,11 @@ Outcome: TypeAlias = Done | Later | Failed
 Handler: TypeAlias = Callable[[Job | Foreign], Awaitable[Outcome]]
 
 
-def read(job_id: str, name: str, data: Any, *, retried: bool) -> Job | Foreign:
+def read(job_id: str, name: str, data: Any, *, retried: bool, added: int = 0) -> Job | Foreign:
     """What a worker took, from the fields that BullMQ keeps of it."""
     if isinstance(data, dict):
         image_id, generation = data.get("imageId"), data.get("generation")
         if isinstance(image_id, str) and image_id and isinstance(generation, int) and not isinstance(generation, bool):
             return Job(image_id, generation, retried=retried)
-        return Foreign(job_id, data, name, retried)
-    return Foreign(job_id, {}, name, retried)
+        return Foreign(job_id, data, name, retried, added)
+    return Foreign(job_id, {}, name, retried, added)

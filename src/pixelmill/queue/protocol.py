@@ -207,7 +207,8 @@ class Protocol:
             except (ValueError, TypeError, AttributeError):  # not JSON: hand it out as a foreign job without data
                 bull = BullJob.fromJSON(self._queue, {"name": fields["name"], "data": "null"}, job_id)
             retried = bull.attemptsMade > 0 or _ENDED in fields
-            return Taken(read(str(job_id), str(fields["name"]), bull.data, retried=retried), bull, token)
+            job = read(str(job_id), str(fields["name"]), bull.data, retried=retried, added=bull.timestamp)
+            return Taken(job, bull, token)
         if limit and int(limit) > 0:
             return Nothing(time.time() * 1000 + int(limit), limited=True)
         return Nothing(float(delay or 0))
