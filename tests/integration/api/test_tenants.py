@@ -12,6 +12,7 @@ import pytest
 
 from pixelmill import app
 from pixelmill.api.auth import declared
+from pixelmill.records import work
 from pixelmill.settings import Settings
 from tests.sites import JPEG, Site
 from tests.tenants import Tenant, tenant
@@ -34,6 +35,8 @@ OPERATORS = {"GET /queue", "POST /queue/pause", "POST /queue/resume", "GET /work
 OWN: Mapping[str, Any] = {
     "POST /process-images": None,
     "POST /session": None,
+    "DELETE /dead-letters": None,
+    "POST /dead-letters/replay": {},
     "POST /keys": {"name": "another", "scopes": ["read"]},
     "POST /webhooks": {"url": "https://hooks.example.com/it"},
     "POST /callback-secret/rotate": {},
@@ -50,8 +53,13 @@ def operations(document: Mapping[str, Any]) -> list[str]:
     return [f"{method.upper()} {path}" for path, of in document["paths"].items() for method in of]
 
 
+def the_document() -> dict[str, Any]:
+    found: dict[str, Any] = app.api(Settings(redis_url="redis://127.0.0.1:1")).openapi()
+    return found
+
+
 def everything() -> list[str]:
-    return operations(app.api(Settings(redis_url="redis://127.0.0.1:1")).openapi())
+    return operations(the_document())
 
 
 @dataclasses.dataclass
@@ -72,11 +80,14 @@ async def two(site: Site) -> AsyncIterator[Two]:
 
 async def things(site: Site, of: Tenant) -> dict[str, str]:
     """One of everything that has an id."""
-    answer = await of.client.post("/process-images", files=[("images", ("a.jpg", JPEG))])
+    files = [("images", (name, JPEG)) for name in ("a.jpg", "bad.jpg")]
+    answer = await of.client.post("/process-images", files=files)
     assert answer.status_code == 202, answer.text
     batch = (await of.client.get(answer.json()["statusUrl"])).json()
     job = batch["files"][0]
     await site.make(await site.claim(job["jobId"]), JPEG)
+    bad = await site.claim(batch["files"][1]["jobId"])
+    await work.fail(site.parts.database, bad, work.Failure("corrupt-image", "Cut."), work.Report())
     made = {"batchId": batch["batchId"], "jobId": job["jobId"], "variant": job["variants"][0]["name"]}
     made["keyId"] = (await made_by(of, "/keys", {"name": "spare", "scopes": ["read"]}))["keyId"]
     made["shareId"] = (await made_by(of, f"/batches/{made['batchId']}/shares", {}))["shareId"]
@@ -112,9 +123,12 @@ async def test_what_has_an_id_is_there_for_its_owner_alone(two: Two) -> None:
     wrong = []
     for operation in found:
         answer = await ask(two.second, operation, two.ids, BODIES.get(operation))
-        if answer.status_code != 404 or answer.json()["type"] != "/problems/not-found":
+        if operation in OPERATORS:
+            if answer.status_code != 403:
+                wrong.append(f"{operation} is done for a tenant")
+        elif answer.status_code != 404 or answer.json()["type"] != "/problems/not-found":
             wrong.append(f"{operation} tells another tenant {answer.status_code}")
-    for operation in found:
+    for operation in (one for one in found if one not in OPERATORS):
         # None of it was done, and the addresses are right: the owner is answered.
         answer = await ask(two.first, operation, two.ids, BODIES.get(operation))
         if answer.status_code in (401, 403, 404, 405):
@@ -156,18 +170,24 @@ async def test_what_has_no_id_is_of_the_caller_alone(two: Two) -> None:
 
 async def all_seen(of: Tenant) -> list[Any]:
     """What the lists show, but for when a key was used."""
-    paths = ("/batches", "/keys", "/webhooks", "/callback-secret", "/audit")
+    paths = ("/batches", "/dead-letters", "/keys", "/webhooks", "/callback-secret", "/audit")
     answers = [await of.client.get(path) for path in paths]
     assert {answer.status_code for answer in answers} == {200}
     found = [answer.json() for answer in answers]
-    for key in found[1]["keys"]:
+    for key in found[2]["keys"]:
         del key["lastUsedAt"]
     return found
 
 
 async def test_lists_show_their_owner_its_own(two: Two) -> None:
     """The test above would be content with lists that are always empty."""
-    for path, name in (("/batches", "batchId"), ("/keys", "keyId"), ("/webhooks", "webhookId"), ("/audit", "keyId")):
+    for path, name in (
+        ("/batches", "batchId"),
+        ("/dead-letters", "batchId"),
+        ("/keys", "keyId"),
+        ("/webhooks", "webhookId"),
+        ("/audit", "keyId"),
+    ):
         assert two.ids[name] in (await two.first.client.get(path)).text, path
 
 
@@ -192,7 +212,7 @@ async def test_nothing_is_done_without_a_key(two: Two) -> None:
 
 
 def test_each_operation_says_what_it_needs() -> None:
-    document = app.api(Settings(redis_url="redis://127.0.0.1:1")).openapi()
+    document = the_document()
     for operation in operations(document):
         method, path = operation.split(" ")
         said = document["paths"][path][method.lower()].get("security")
