@@ -86,6 +86,17 @@ class Settings(BaseSettings):
     upload_min_rate: Annotated[int, Field(ge=0)] = Field(
         1024, description="Fewest bytes a second of a body, after its first 10 seconds; 0 for no such limit."
     )
+    max_sources: PositiveInt = Field(100, description="Most sources in one request: URLs, uploads, keys, prefixes.")
+    max_batch_images: PositiveInt = Field(10_000, description="Most images of one batch, all its prefixes counted.")
+    fetch_seconds: PositiveFloat = Field(60.0, description="Longest time that fetching one image from a URL may take.")
+    source_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Prefixes in the service's own storage that `POST /batches` may take images from: `incoming/`; "
+        "commas between them. For keys of no tenant only. None unless set.",
+    )
+    upload_expire_seconds: PositiveFloat = Field(
+        86400.0, description="An upload that no batch has taken is deleted so long after its last bytes."
+    )
     max_json_bytes: PositiveInt = Field(MEGABYTE, description="Most bytes of a body that is neither form nor upload.")
     max_header_bytes: PositiveInt = Field(32 * 1024, description="Most bytes of one request's headers.")
 
@@ -158,7 +169,7 @@ class Settings(BaseSettings):
     presets_dir: Path | None = Field(None, description="Folder with presets of your own, one TOML file each.")
     log_level: str = Field("info", description="debug, info, warning or error.")
 
-    @field_validator("allow_hosts", "cors_origins", mode="before")
+    @field_validator("allow_hosts", "cors_origins", "source_prefixes", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
         """Words with commas or spaces between them."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,21 +16,18 @@ from typing import Any
 import structlog
 
 from pixelmill.errors import CODES, PixelmillError
-from pixelmill.imaging.sniff import sniff
 from pixelmill.outbound import Guard
+from pixelmill.pipeline.coming import Coming, Taken
 from pixelmill.pipeline.presence import Presence, new_id
+from pixelmill.pipeline.receive import Receiving, clean
 from pixelmill.queue import Job, Queue
 from pixelmill.recipes import Recipe
-from pixelmill.records import Database, intents
+from pixelmill.records import Database, intents, uploads
+from pixelmill.records.models import Upload
 from pixelmill.settings import Settings
-from pixelmill.storage import Storage, Writer, keys
+from pixelmill.storage import Storage, keys
 
 log = structlog.stdlib.get_logger(__name__)
-
-#: Bytes looked at to tell the format.
-HEAD = 4096
-#: Characters of a client's file name that are kept.
-NAME = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,7 @@ class Acceptance:
         self.batch_id = batch_id
         self._intake = intake
         self._owner = owner
-        self._files: list[Receiving] = []
+        self._files: list[Receiving | Coming | Taken] = []
         self._over = False
 
     @property
@@ -81,10 +77,25 @@ class Acceptance:
         if len(self._files) >= most:
             raise PixelmillError("too-many-files", f"At most {most} files are taken in one request.")
         image_id = new_id()
-        writer = await self._intake.storage.create(keys.original(self.batch_id, image_id))
-        file = Receiving(image_id, _clean(name), writer, self._intake.settings.max_file_bytes)
+        key = keys.original(self.batch_id, image_id)
+        writer = await self._intake.storage.create(key)
+        file = Receiving(image_id, clean(name), writer, self._intake.settings.max_file_bytes, key=key)
         self._files.append(file)
         return file
+
+    def fetch(self, name: str, source: dict[str, Any]) -> None:
+        """An image that a worker is to fetch. What the address alone shows to be wrong is kept as its error."""
+        error = None
+        try:
+            if "url" in source:
+                self._intake.guard.check(source["url"])
+        except PixelmillError as refused:
+            error = refused
+        self._files.append(Coming(new_id(), clean(name), source, error))
+
+    def take(self, upload: Upload) -> None:
+        """An upload that is whole. It is taken with the batch, in the same transaction, or not at all."""
+        self._files.append(Taken(new_id(), upload))
 
     async def commit(
         self,
@@ -96,8 +107,9 @@ class Acceptance:
         priority: int = 0,
         retention: Mapping[str, float] | None = None,
         also: intents.Also | None = None,
+        queued: bool = True,
     ) -> Accepted:
-        """Make a batch of what has arrived; ``also`` is done in the same transaction.
+        """Make a batch of what has arrived; ``also`` is done in the same transaction. Not ``queued``: it is at work.
 
         ``retention``: seconds to keep ``originals`` and ``results`` (0: for ever); what it does not name is as set.
 
@@ -123,12 +135,12 @@ class Acceptance:
                     metadata=metadata or {},
                     callback_url=callback_url,
                     priority=priority,
-                    images=[file.as_image(self.batch_id) for file in self._files],
+                    images=[file.as_image() for file in self._files],
                     keep_originals=kept["originals"] or None,
                     keep_results=kept["results"] or None,
                 ),
                 admitted=True,
-                also=also,
+                also=self._taking(also),
             )
             if not accepted:
                 raise PixelmillError("unavailable", "The request took so long that it was given up; send it again.")
@@ -136,9 +148,23 @@ class Acceptance:
             await self.abandon()
             raise
         self._over = True
-        taken = [file.image_id for file in self._files if not file.error]
+        taken = [file.image_id for file in self._files if queued and not file.error]
         await tell(self._intake.queue, [Job(image_id, 1, priority) for image_id in taken], self.batch_id)
         return Accepted(self.batch_id, len(self._files))
+
+    def _taking(self, also: intents.Also | None) -> intents.Also | None:
+        """Takes the uploads, and does ``also``."""
+        wanted = sorted(file.upload.id for file in self._files if isinstance(file, Taken))
+        if not wanted:
+            return also
+
+        async def within(tx: Any) -> None:
+            for upload_id in wanted:
+                await uploads.take(tx, upload_id, self.batch_id)
+            if also is not None:
+                await also(tx)
+
+        return within
 
     async def abandon(self) -> None:
         """Leave nothing of this request behind. May be called again, and after :meth:`commit` (then it does nothing).
@@ -152,8 +178,9 @@ class Acceptance:
 
     async def _clean_up(self) -> None:
         for file in self._files:
-            with contextlib.suppress(OSError):
-                await file.discard()
+            if isinstance(file, Receiving):
+                with contextlib.suppress(OSError):
+                    await file.discard()
         try:
             await self._intake.storage.delete_prefix(keys.originals(self.batch_id))
             await intents.forget(self._intake.database, self.batch_id)
@@ -173,74 +200,6 @@ class Acceptance:
             raise PixelmillError("nothing-acceptable", extra={"files": files})
 
 
-class Receiving:
-    """One file as it arrives. What is wrong with it is kept as ``error``; the rest of its bytes are dropped."""
-
-    def __init__(self, image_id: str, name: str, writer: Writer, most: int) -> None:
-        self.image_id = image_id
-        self.name = name
-        self.bytes = 0
-        self.format: str | None = None
-        self.error: PixelmillError | None = None
-        self._writer = writer
-        self._most = most
-        self._hash = hashlib.sha256()
-        self._head = b""
-
-    async def write(self, data: bytes | memoryview) -> None:
-        """Take the next bytes. Never raises for what they are."""
-        self.bytes += len(data)
-        if self.error:
-            return
-        if self.bytes > self._most:
-            await self._refuse("too-large", f"It is larger than {self._most} bytes.")
-            return
-        if self.format is None and len(self._head) < HEAD:
-            self._head += bytes(data[: HEAD - len(self._head)])
-            if len(self._head) >= HEAD and not await self._recognise():
-                return
-        self._hash.update(data)
-        await self._writer.write(data)
-
-    async def close(self) -> None:
-        """The file is whole: make it durable. Raises OSError when storage fails."""
-        if self.error:
-            return
-        if self.bytes == 0:
-            await self._refuse("empty-file", "The file has no bytes.")
-        elif self.format is not None or await self._recognise():
-            await self._writer.commit()
-
-    async def discard(self) -> None:
-        await self._writer.abort()
-
-    async def _recognise(self) -> bool:
-        self.format = sniff(self._head)
-        if self.format is None:
-            await self._refuse("unsupported-format", CODES["unsupported-format"].advice)
-        return self.format is not None
-
-    async def _refuse(self, code: str, detail: str) -> None:
-        self.error = PixelmillError(code, detail)
-        await self.discard()
-
-    def refusal(self) -> dict[str, str]:
-        assert self.error
-        return {"originalName": self.name, "code": self.error.code, "detail": self.error.detail}
-
-    def as_image(self, batch_id: str) -> intents.NewImage:
-        return intents.NewImage(
-            id=self.image_id,
-            original_name=self.name,
-            key=None if self.error else keys.original(batch_id, self.image_id),
-            bytes=self.bytes,
-            sha256=None if self.error else self._hash.hexdigest(),
-            format=self.format,
-            error_code=self.error.code if self.error else None,
-            reason=self.error.detail if self.error else None,
-        )
-
-
 async def tell(queue: Queue, jobs: Sequence[Job], batch_id: str) -> None:
     """Tell the queue, and whoever watches. If it is down, the reconciler does it when it is back."""
     try:
@@ -248,9 +207,3 @@ async def tell(queue: Queue, jobs: Sequence[Job], batch_id: str) -> None:
     except PixelmillError:
         log.warning("the queue is down; %d images of batch %s are queued when it is back", len(jobs), batch_id)
     await queue.ring([batch_id])
-
-
-def _clean(name: str) -> str:
-    """The last part of a client's file name, without control characters; never used as a path."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    return "".join(char for char in last if char.isprintable())[:NAME] or "unnamed"

@@ -14,6 +14,7 @@ from pixelmill.errors import PixelmillError
 from pixelmill.pipeline.presence import Presence, bury
 from pixelmill.pipeline.retain import Retainer
 from pixelmill.pipeline.sample import Sampler
+from pixelmill.pipeline.sweep import Sweeper
 from pixelmill.queue import Job, Queue
 from pixelmill.records import Database, idempotency, intents, processes, waiting
 from pixelmill.records.processes import Watch
@@ -40,6 +41,7 @@ class Reconciler:
         self._leader: Watch = Watch(settings.lease_seconds)
         self._retainer = Retainer(database, storage, settings)
         self._sampler = Sampler(database)
+        self._uploads = Sweeper(database, storage, settings)
         self._cursor = ""
 
     async def run(self) -> None:
@@ -66,6 +68,7 @@ class Reconciler:
         await self.sweep_requests()
         await self.sweep_tries()
         await self._sampler.round()
+        await self._uploads.round()
         await self._retainer.round()
         await idempotency.expire(self._database, keep=timedelta(seconds=self._settings.idempotency_seconds))
 

@@ -18,6 +18,7 @@ import structlog
 from pixelmill.errors import PixelmillError
 from pixelmill.imaging import DecoderDied, Decoders, Inspected, Made, NotMade
 from pixelmill.pipeline.ending import replay
+from pixelmill.pipeline.fetch import Fetcher
 from pixelmill.pipeline.presence import Presence, new_id
 from pixelmill.queue import Done, Failed, Job, Later, Queue
 from pixelmill.recipes import parse_recipe
@@ -54,6 +55,7 @@ class Millhand:
         self._settings = settings
         self._presence = presence
         self._alone = _Alone()
+        self._fetcher = Fetcher(database, storage, settings)
 
     async def __call__(self, job: Job) -> Done | Later | Failed:
         """Work on the image of a queue job. What the record says counts; the job only points to it."""
@@ -115,6 +117,11 @@ class Millhand:
             return
         recipe = parse_recipe(held.recipe)
         clock = time.perf_counter()
+        if held.key is None:
+            held = await self._fetcher.fetch(held)
+            report.timings["fetch"] = round(time.perf_counter() - clock, 4)
+            clock = time.perf_counter()
+        assert held.key is not None
         with await self._storage.open(held.key, sha256=held.sha256) as source:
             report.timings["open"] = round(time.perf_counter() - clock, 4)
             left = len(held.missing)

@@ -91,7 +91,7 @@ async def replay(db: Database, image_id: str) -> tuple[int, int]:
             raise PixelmillError(
                 "conflict", f"Deleted at the end of their retention: the {what}. Send the image again."
             )
-        if row.key is None:
+        if not (row.key or row.source):
             raise PixelmillError("conflict", "This file was refused at the door and not kept; send it again.")
         generation: int = row.generation + 1
         await tx.execute(

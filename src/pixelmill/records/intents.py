@@ -20,7 +20,10 @@ Also = Callable[[AsyncConnection], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class NewImage:
-    """A file of a request. ``error_code`` is set when it was refused at the door; it then has no ``key``."""
+    """A file of a request. ``error_code`` is set when it was refused at the door; it then has no ``key``.
+
+    ``source`` tells where a worker is to fetch it from; it then has no ``key`` yet.
+    """
 
     id: str
     original_name: str
@@ -30,6 +33,7 @@ class NewImage:
     format: str | None
     error_code: str | None = None
     reason: str | None = None
+    source: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ async def accept(db: Database, new: NewBatch, *, admitted: bool, also: Also | No
                     "position": position,
                     "original_name": image.original_name,
                     "key": image.key,
+                    "source": image.source,
                     "state": State.FAILED if image.error_code else State.WAITING,
                     "admitted": admitted,
                     "priority": new.priority,

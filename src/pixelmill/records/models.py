@@ -222,3 +222,32 @@ class Share:
     batch_id: str
     created_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that arrives on its own, before a batch takes it.
+
+    ``kind``: put (by a ticket, to us), direct (by a ticket, to the object store) or tus. ``state``: open, finished,
+    taken, or on its way out. ``length``: its bytes, or the most there may be; ``offset``: bytes that are stored for
+    good. ``token`` and ``process_id`` are of the one that is writing.
+    """
+
+    id: str
+    owner: str
+    kind: str
+    ticket_id: str | None
+    position: int
+    state: str
+    original_name: str
+    key: str
+    length: int
+    offset: int
+    sha256: str | None
+    format: str | None
+    metadata: dict[str, Any]
+    token: str | None
+    process_id: str | None
+    batch_id: str | None
+    expires_at: datetime
+    created_at: datetime

@@ -81,16 +81,20 @@ async def due(db: Database, part: Part, at: datetime, limit: int = 20) -> list[D
 
 
 async def _forget_uploads(tx: AsyncConnection, keys: Iterable[str | None]) -> None:
-    """Delete the rows of uploads whose bytes lie under ``keys``."""
+    """Delete the rows of uploads whose bytes lie under ``keys``.
+
+    Not yet of those that a client may still store again: the sweep of uploads looks once more when that is over.
+    """
     ids = {key.split("/")[1] for key in keys if key and key.startswith("uploads/")}
     if ids:
-        await tx.execute(delete(uploads).where(uploads.c.id.in_(ids)))
+        await tx.execute(delete(uploads).where(uploads.c.id.in_(ids), uploads.c.kind != "direct"))
 
 
 async def _stray_keys(tx: AsyncConnection, batch_id: str) -> tuple[str, ...]:
     # Never what lies elsewhere: that is a bucket's own.
     query = select(images.c.key).where(images.c.batch_id == batch_id, images.c.key.like("uploads/%"))
-    return tuple(row.key for row in await tx.execute(query))
+    taken = select(uploads.c.key).where(uploads.c.batch_id == batch_id)
+    return tuple(row.key for row in await tx.execute(query.union(taken)))
 
 
 async def gone(db: Database, part: Part, batch_id: str) -> bool:

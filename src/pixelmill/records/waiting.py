@@ -49,12 +49,16 @@ async def renew(db: Database, image_id: str, generation: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A try that ended without finishing its image. ``keep`` are keys under its prefix that variants use."""
+    """A try that ended without finishing its image. ``keep`` are keys under its prefixes that are in use.
+
+    ``fetches``: the image's original comes from elsewhere, so that the try may have stored one.
+    """
 
     token: str
     image_id: str
     batch_id: str
     keep: frozenset[str]
+    fetches: bool = False
 
 
 async def leftovers(db: Database, before: datetime, limit: int = 100) -> list[Leftover]:
@@ -71,9 +75,18 @@ async def leftovers(db: Database, before: datetime, limit: int = 100) -> list[Le
             variants.c.image_id.in_({row.image_id for row in found}), variants.c.key.is_not(None)
         )
         keys: dict[str, set[str]] = {}
+        fetches = set()
+        its = select(images.c.id, images.c.key, images.c.source).where(images.c.id.in_({row.image_id for row in found}))
+        for image in await connection.execute(its):
+            if image.source:
+                fetches.add(image.id)
+                keys.setdefault(image.id, set()).add(image.key or "")
         for row in await connection.execute(used):
             keys.setdefault(row.image_id, set()).add(row.key)
-    return [Leftover(row.token, row.image_id, row.batch_id, frozenset(keys.get(row.image_id, ()))) for row in found]
+    return [
+        Leftover(row.token, row.image_id, row.batch_id, frozenset(keys.get(row.image_id, ())), row.image_id in fetches)
+        for row in found
+    ]
 
 
 async def swept(db: Database, tokens: list[str]) -> None:

@@ -8,7 +8,7 @@ still runs, and no two changes wait for each other. A write carries the token of
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 from typing import Any
@@ -42,6 +42,8 @@ class Fenced(Exception):
 class Claim:
     """An image taken for work. ``missing`` are the variants still to be made; ``crashes`` counts dead decoders.
 
+    ``key`` is None while the original is still to be fetched from its ``source`` (see :func:`fetched`).
+
     Every try has a generation of its own, so the generation also numbers the tries.
     """
 
@@ -50,13 +52,14 @@ class Claim:
     batch_id: str
     generation: int
     priority: int
-    key: str
+    key: str | None
     sha256: str | None
     tries: int
     crashes: int
     take_overs: int
     recipe: dict[str, Any]
     missing: tuple[str, ...]
+    source: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ async def claim(
         if not batch:
             return Refusal.GONE
         row = (await tx.execute(select(images).where(images.c.id == image_id))).one()
-        if State(row.state).over or row.generation != generation or row.key is None:
+        if State(row.state).over or row.generation != generation or not (row.key or row.source):
             return Refusal.GONE
         if row.state == State.ACTIVE:
             return Refusal.BUSY
@@ -181,7 +184,18 @@ async def claim(
         take_overs=row.take_overs,
         recipe=batch.recipe,
         missing=missing,
+        source=row.source,
     )
+
+
+async def fetched(db: Database, held: Claim, *, key: str, bytes: int, sha256: str, format: str) -> Claim:
+    """Record that the original is in storage now, under ``key``. Raises Fenced."""
+    async with db.write() as tx:
+        batch, row = await _held(tx, held)
+        values = {"key": key, "bytes": bytes, "sha256": sha256, "format": format}
+        await tx.execute(update(images).where(images.c.id == row.id).values(**values))
+        await log(tx, batch.id, batch.seq, [News("image.fetched", row.id, data={"bytes": bytes, "format": format})])
+    return replace(held, key=key, sha256=sha256)
 
 
 async def record(db: Database, held: Claim, report: Report) -> None:

@@ -23,6 +23,37 @@ def original(batch_id: str, image_id: str) -> str:
     return f"originals/{batch_id}/{image_id}"
 
 
+def fetched(batch_id: str, image_id: str, token: str) -> str:
+    """An original that the try ``token`` fetched from elsewhere: a late writer can spoil nothing but its own."""
+    return f"originals/{batch_id}/{image_id}-{token}"
+
+
+def upload(upload_id: str) -> str:
+    """Prefix of everything that an upload of its own brought, before and after a batch took it."""
+    return f"uploads/{upload_id}/"
+
+
+def direct(upload_id: str) -> str:
+    """Where a client stores an upload by a presigned request."""
+    return f"uploads/{upload_id}/direct"
+
+
+def piece(upload_id: str, token: str, offset: int) -> str:
+    """A piece of an upload, from ``offset`` on, as one writer received it."""
+    return f"uploads/{upload_id}/piece-{token}-{offset}"
+
+
+def whole(upload_id: str, token: str) -> str:
+    """An upload as it is when all of it has come."""
+    return f"uploads/{upload_id}/whole-{token}"
+
+
+def upload_of(key: str) -> str | None:
+    """The prefix of the upload that ``key`` is of; None when it is of none."""
+    match = re.match(r"uploads/[A-Za-z0-9][A-Za-z0-9._-]*/", key)
+    return match[0] if match else None
+
+
 def processed(batch_id: str) -> str:
     """Prefix of everything made for a batch."""
     return f"processed/{batch_id}/"
