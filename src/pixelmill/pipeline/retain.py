@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from pixelmill.errors import PixelmillError
@@ -42,15 +42,20 @@ class Retainer:
         end = time.monotonic() + ROUND
         done = 0
         for part in Part:
-            while time.monotonic() < end and (found := await retention.due(self._database, part, self._clock())):
+            failed = False
+            while not failed and time.monotonic() < end:
+                found = await retention.due(self._database, part, self._clock())
                 for one in found:
-                    await self._delete(one, part)
-                    await retention.gone(self._database, part, one.batch_id)
-                    done += 1
+                    if await self._tried(self._part(one, part), one):
+                        done += 1
+                    else:
+                        failed = True
+                if not found:
+                    break
         for one in await retention.doomed(self._database):
             if time.monotonic() > end:
                 break
-            done += await self.finish(one)
+            done += await self._tried(self.finish(one), one)
         if self._keep_deliveries:
             done += await deliveries.prune(self._database, self._clock() - self._keep_deliveries)
         if done:
@@ -80,6 +85,20 @@ class Retainer:
         await self._delete(one, Part.RESULTS)
         await retention.erase(self._database, one.batch_id)
         return True
+
+    async def _part(self, one: Doomed, part: Part) -> bool:
+        await self._delete(one, part)
+        await retention.gone(self._database, part, one.batch_id)
+        return True
+
+    @staticmethod
+    async def _tried(step: Awaitable[bool], one: Doomed) -> bool:
+        """What cannot be deleted now holds up nothing else, and is tried again in the next round."""
+        try:
+            return await step
+        except OSError as error:
+            log.warning("batch %s is not deleted yet: %s", one.batch_id, error)
+            return False
 
     async def _delete(self, one: Doomed, part: Part) -> None:
         if part is Part.ORIGINALS:

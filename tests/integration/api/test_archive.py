@@ -51,6 +51,25 @@ async def test_every_result_and_a_manifest(site: Site) -> None:
         assert (told["jobId"], told["originalName"], told["variant"]) == (file["jobId"], "one.jpg", "default")
 
 
+async def test_head_tells_its_length_and_reads_nothing(site: Site) -> None:
+    batch = await site.finish(await site.accepted(), DATA)
+    path = f"/batches/{batch['batchId']}/archive"
+    whole = await site.client.get(path)
+    for stored in (site.settings.data_dir / "files" / "processed").rglob("*.jpg"):
+        stored.unlink()
+    head = await site.client.head(path)
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(whole.content)))
+    assert head.headers["content-type"] == "application/zip"
+
+
+async def test_who_goes_away_in_the_middle_leaves_nothing_running(site: Site) -> None:
+    batch = await site.finish(await site.accepted(("a.jpg", JPEG), ("b.jpg", JPEG)), bytes(30_000_000))
+    async with site.client.stream("GET", f"/batches/{batch['batchId']}/archive") as answer:
+        async for _ in answer.aiter_raw(1000):
+            break
+    assert (await site.client.get("/livez")).status_code == 200
+
+
 async def test_what_clients_call_their_files_cannot_leave_the_folder(site: Site, tmp_path: Path) -> None:
     names = ["../../evil.jpg", "/etc/cron.d/evil.jpg", "..\\..\\evil.jpg", "nul.jpg", "a\u202egpj.exe", "\u5bb6.jpg"]
     batch = await site.finish(await site.accepted(*((name, JPEG) for name in names)), DATA)

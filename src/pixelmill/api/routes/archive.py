@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from pixelmill.api import owned, problems
+from pixelmill.api.envelope import asks_for_head
 from pixelmill.api.ids import BatchId
 from pixelmill.api.links import Viewer
 from pixelmill.api.parts import Given
@@ -15,6 +16,8 @@ from pixelmill.errors import PixelmillError
 from pixelmill.pipeline import archive
 
 router = APIRouter(tags=["results"])
+
+TYPE = "application/zip"
 
 
 @router.get(
@@ -30,6 +33,7 @@ router = APIRouter(tags=["results"])
     },
 )
 async def get_archive(
+    request: Request,
     parts: Given,
     caller: Viewer,
     batch_id: BatchId,
@@ -48,13 +52,12 @@ async def get_archive(
     plan = await archive.plan(parts.database, batch)
     if not plan.entries:
         raise PixelmillError("not-ready", "Nothing of this batch is completed.")
-    return StreamingResponse(
-        plan.stream(parts.storage),
-        headers={
-            "Content-Length": str(plan.length),
-            "Cache-Control": "private, no-store",
-            "Content-Disposition": f'attachment; filename="{batch_id}.zip"',
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-        },
-        media_type="application/zip",
-    )
+    headers = {
+        "Content-Length": str(plan.length),
+        "Cache-Control": "private, no-store",
+        "Content-Disposition": f'attachment; filename="{batch_id}.zip"',
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    if asks_for_head(request.scope):
+        return Response(headers=headers, media_type=TYPE)
+    return StreamingResponse(plan.stream(parts.storage), headers=headers, media_type=TYPE)
