@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from pathlib import Path
+
 import pytest
 
 from tests.sites import JPEG, Site
@@ -26,6 +31,26 @@ async def test_a_retention_that_is_none(site: Site, retention: str) -> None:
     answer = await site.send(("a.jpg", JPEG), fields={"retention": retention})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad-request")
     assert site.stored() == []
+
+
+async def test_a_batch_overrides_its_preset_and_a_preset_the_service(
+    site_with: Callable[..., AbstractAsyncContextManager[Site]], tmp_path: Path
+) -> None:
+    preset = '[retention]\noriginals = 60\nresults = 120\n[[variants]]\nname = "a"\n'
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "brief.toml").write_text(preset)
+    async with site_with(presets_dir=tmp_path / "presets", keep_originals_seconds=30) as site:
+        for fields, kept in [
+            ({}, (30, 30 * 86400)),
+            ({"preset": "brief"}, (60, 120)),
+            ({"preset": "brief", "retention": '{"originals": 90}'}, (90, 120)),
+            ({"preset": "brief", "retention": '{"results": 0}'}, (60, None)),
+        ]:
+            batch = await site.finish(await site.accepted(**fields), DATA)
+            end = datetime.fromisoformat(batch["finishedAt"])
+            until = [batch["retention"][f"{part}Until"] for part in ("originals", "results")]
+            lives = [round((datetime.fromisoformat(at) - end).total_seconds()) if at else None for at in until]
+            assert lives == list(kept)
 
 
 async def test_a_purge_leaves_nothing(site: Site) -> None:

@@ -102,9 +102,21 @@ def test_ones_own_come_beside_and_before_ours(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_preset_may_say_how_long_its_batches_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "brief.toml").write_text('[retention]\noriginals = 60\n[[variants]]\nname = "a"\n')
+    presets = load_presets(tmp_path)
+    assert presets["brief"].retention == {"originals": 60.0}
+    assert presets["default"].retention == {}
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        'retention = 1\n[[variants]]\nname = "a"',
+        '[retention]\nresult = 1\n[[variants]]\nname = "a"',
+        '[retention]\nresults = -1\n[[variants]]\nname = "a"',
+        '[retention]\nresults = "1"\n[[variants]]\nname = "a"',
+        '[retention]\nresults = nan\n[[variants]]\nname = "a"',
         "title = ",
         "x = 1",
         '[[variants]]\nname = "A"',
