@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.namespaces import Machine, machines
+from tests.namespaces import Machine, machines, need_root
 from tests.servers import S3, free_port, wait_until
 
 #: Work for some seconds on each photo, so that a cable can be pulled in the middle.
@@ -84,10 +84,22 @@ class Cluster:
         return self.status(url)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _root() -> None:
+    """Before any server is started."""
+    need_root()
+
+
+@pytest.fixture(params=["postgres", "mariadb"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
 @pytest.fixture
-def cluster(tmp_path: Path, valkey_url: str, postgres_url: str, s3: S3) -> Iterator[Cluster]:
+def cluster(tmp_path: Path, valkey_url: str, database_url: str, s3: S3) -> Iterator[Cluster]:
     with machines(["api", "one", "two"], tmp_path) as (api, one, two):
-        cluster = Cluster(api, one, two, {"REDIS_URL": valkey_url, "DATABASE_URL": postgres_url}, s3)
+        cluster = Cluster(api, one, two, {"REDIS_URL": valkey_url, "DATABASE_URL": database_url}, s3)
         yield cluster
         cluster.client.close()
 
