@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import structlog
@@ -34,12 +34,16 @@ if TYPE_CHECKING:
     from pixelmill.records.database import Database
     from pixelmill.settings import Settings
 
+T = TypeVar("T")
+
 log = structlog.stdlib.get_logger(__name__)
 
 #: Methods that change nothing.
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Seconds that "there are no keys" is believed; another process may make the first one.
 LOOK_AGAIN = 1.0
+#: Seconds after which who listens to a stream is looked up again: a key may have been revoked.
+STILL = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,24 @@ class Door:
             self._locked = await keys.exist(self._database)
             self._looked = time.monotonic()
         return not self._locked
+
+    async def welcomes(self, caller: Caller) -> bool:
+        """Whether who was let in may stay: the key is not revoked, nothing has expired."""
+        if caller.key_id is None:
+            return await self.open()
+        key = await keys.find(self._database, caller.key_id)
+        at = now()
+        return key is not None and key.usable(at) and (caller.session is None or at < caller.session.expires_at)
+
+    async def while_welcome(self, caller: Caller, items: AsyncIterator[T]) -> AsyncIterator[T]:
+        """``items``, as long as the caller may stay. It is looked at when an item comes, each :data:`STILL` seconds."""
+        looked = time.monotonic()
+        async for item in items:
+            if time.monotonic() >= looked + STILL:
+                looked = time.monotonic()
+                if not await self.welcomes(caller):
+                    return
+            yield item
 
     def lock(self) -> None:
         """A key has been made: from now on one is needed."""

@@ -10,6 +10,7 @@ import pytest
 import websockets
 from sqlalchemy import select
 
+from pixelmill.api import auth
 from pixelmill.records import keys, tables
 from tests.integration.api.test_process import SiteWith, problem
 from tests.servers import LOOPBACK
@@ -248,6 +249,30 @@ async def test_a_live_socket_needs_a_key_of_its_tenant(site: Site) -> None:
         with pytest.raises(websockets.WebSocketException):
             async with websockets.connect(url, additional_headers=cookie, origin="https://evil.example") as socket:
                 await socket.recv()
+
+
+async def test_a_revoked_key_hears_nothing_more(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "STILL", 0)
+    async with tenant(site, "acme") as one:
+        sent = await one.client.post("/process-images", files=PHOTO)
+        where = sent.json()["statusUrl"]
+        job = (await one.client.get(where)).json()["files"][0]["jobId"]
+        url = f"ws://{LOOPBACK}:{site.port}{where}/ws"
+        async with (
+            one.client.stream("GET", f"{where}/events") as stream,
+            websockets.connect(url, additional_headers=bearer(one.secret)) as socket,
+        ):
+            lines = stream.aiter_lines()
+            while "batch.accepted" not in await anext(lines):
+                pass
+            assert "batch.accepted" in str(await socket.recv())
+            await keys.revoke(site.parts.database, one.key_id)
+            await site.make(await site.claim(job), JPEG)
+            assert not [line async for line in lines if line.startswith("data")]
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await socket.recv()
+            assert closed.value.rcvd
+            assert closed.value.rcvd.code == 1008
 
 
 async def test_a_page_of_another_origin_needs_a_setting_and_a_key(site_with: SiteWith) -> None:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Request, WebSocket
 from starlette.responses import Response, StreamingResponse
 
 from pixelmill.api import owned, problems
-from pixelmill.api.auth import Reader
+from pixelmill.api.auth import Caller, Door, Reader
 from pixelmill.api.envelope import asks_for_head
 from pixelmill.api.ids import BatchId, known
 from pixelmill.api.parts import Given, TheHub
@@ -64,13 +64,15 @@ async def batch_events(
     headers = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
     if asks_for_head(request.scope):
         return Response(headers=headers, media_type="text/event-stream")
-    return StreamingResponse(_lines(hub, batch_id, seq), headers=headers, media_type="text/event-stream")
+    door: Door = request.app.state.door
+    lines = _lines(hub, batch_id, seq, door, caller)
+    return StreamingResponse(lines, headers=headers, media_type="text/event-stream")
 
 
-async def _lines(hub: Hub, batch_id: str, seq: int) -> AsyncIterator[str]:
+async def _lines(hub: Hub, batch_id: str, seq: int, door: Door, caller: Caller) -> AsyncIterator[str]:
     yield f"retry: {RETRY}\n\n"
     async with aclosing(hub.listen(batch_id, seq)) as lines:
-        async for line in lines:
+        async for line in door.while_welcome(caller, lines):
             yield ":\n\n" if line is None else f"id: {line.seq}\ndata: {line.json}\n\n"
 
 
@@ -103,7 +105,8 @@ async def batch_socket(
         return
     await socket.accept()
     gone = asyncio.create_task(_until_gone(socket))
-    told = asyncio.create_task(_tell(socket, hub, batch_id, seq))
+    door: Door = socket.app.state.door
+    told = asyncio.create_task(_tell(socket, hub, batch_id, seq, door, caller))
     try:
         await asyncio.wait({gone, told}, return_when=asyncio.FIRST_COMPLETED)
         over = told.done() and not gone.done()
@@ -113,8 +116,8 @@ async def batch_socket(
         results = await asyncio.gather(gone, told, return_exceptions=True)
     if over:
         # granian sends no close frame while a receive is pending: by now it is canceled.
-        code = 1011 if isinstance(results[1], Exception) else 1001 if hub.closing else 1000
-        await socket.close(code)
+        code = results[1] if isinstance(results[1], int) else 1011
+        await socket.close(1001 if hub.closing and code == 1000 else code)
 
 
 async def _until_gone(socket: WebSocket) -> None:
@@ -122,10 +125,12 @@ async def _until_gone(socket: WebSocket) -> None:
         pass
 
 
-async def _tell(socket: WebSocket, hub: Hub, batch_id: str, seq: int) -> None:
+async def _tell(socket: WebSocket, hub: Hub, batch_id: str, seq: int, door: Door, caller: Caller) -> int:
+    """The code to close with: the batch is over (1000), or the key is no longer good (1008)."""
     async with aclosing(hub.listen(batch_id, seq)) as lines:
-        async for line in lines:
+        async for line in door.while_welcome(caller, lines):
             await socket.send_text(HEARTBEAT if line is None else f'{{"id":{line.seq},{line.json.removeprefix("{")}')
+    return 1000 if await door.welcomes(caller) else 1008
 
 
 async def _refuse(socket: WebSocket, error: PixelmillError) -> None:
