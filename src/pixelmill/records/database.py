@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from pixelmill.errors import PixelmillError
@@ -31,11 +31,15 @@ BUSY_SECONDS = 20
 
 
 def async_url(url: str) -> URL:
-    """The address with the driver we use, whatever driver it names."""
-    parsed = make_url(url)
-    backend = parsed.drivername.partition("+")[0]
+    """The address with the driver we use, whatever driver it names. Raises ``bad-request`` without repeating it."""
+    try:
+        parsed = make_url(url)
+        backend = parsed.drivername.partition("+")[0]
+    except (ArgumentError, ValueError):
+        backend = ""
     if backend not in _DRIVERS:
-        raise ValueError(f"DATABASE_URL names {backend!r}; use one of: {', '.join(_DRIVERS)}")
+        kinds = ", ".join(_DRIVERS)
+        raise PixelmillError("bad-request", f"DATABASE_URL must be kind://user:password@host/name; kinds: {kinds}.")
     return parsed.set(drivername=_DRIVERS[backend])
 
 
