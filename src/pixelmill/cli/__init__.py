@@ -16,18 +16,24 @@ from typer.core import TyperGroup
 from pixelmill import __version__
 from pixelmill.errors import PixelmillError
 
-COMMANDS = ("serve", "process", "doctor", "api", "worker", "migrate", "keys")
+COMMANDS = (
+    *("serve", "process", "submit", "watch", "get", "batches", "job", "retry", "cancel", "dead-letters"),
+    *("doctor", "api", "worker", "migrate", "keys"),
+)
+
+
+def _module(command: str) -> str:
+    return f"{__name__}.{command.replace('-', '_')}"
 
 
 class _Commands(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
-        return [name for name in COMMANDS if importlib.util.find_spec(f"{__name__}.{name}")]
+        return [name for name in COMMANDS if importlib.util.find_spec(_module(name))]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in self.list_commands(ctx):
             return None
-        module = importlib.import_module(f"{__name__}.{cmd_name}")
-        found = getattr(module, cmd_name)
+        found = getattr(importlib.import_module(_module(cmd_name)), cmd_name.replace("-", "_"))
         if isinstance(found, typer.Typer):
             return typer.main.get_command(found)
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -10,6 +10,7 @@ It needs httpx and pydantic, and nothing else of this package.
 """
 
 from pixelmill.client.asynchronous import AsyncClient
+from pixelmill.client.downloading import Names
 from pixelmill.client.errors import ClientError, ConnectionLost, Incomplete, ProblemError, TimedOut
 from pixelmill.client.files import ZipMember
 from pixelmill.client.shapes import (
@@ -47,6 +48,7 @@ __all__ = [
     "Job",
     "Limits",
     "LogLine",
+    "Names",
     "Preset",
     "ProblemError",
     "Progress",

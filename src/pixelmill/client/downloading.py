@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from email.message import Message
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
+from urllib.parse import unquote
 
 from pixelmill.client.errors import ConnectionLost, Incomplete
 from pixelmill.client.retrying import Policy, ask
@@ -19,6 +20,7 @@ What: TypeAlias = Batch | Image | Variant
 
 #: No file name may hold these on one system or another.
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
+_CODED = re.compile(r"filename\*\s*=\s*utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
 
 
 class Names:
@@ -48,9 +50,9 @@ def variants(what: What | Iterable[What]) -> list[Variant]:
     return [one for part in parts for one in variants(part)]
 
 
-def download(policy: Policy, what: What | Iterable[What], folder: Path) -> Steps[list[Path]]:
+def download(policy: Policy, what: What | Iterable[What], folder: Path, names: Names) -> Steps[list[Path]]:
     """Every result of ``what`` into ``folder``; the files in order. Emits (variant, path) after each."""
-    names, made = Names(), []
+    made = []
     yield Do(lambda: folder.mkdir(parents=True, exist_ok=True))
     for variant in variants(what):
         assert variant.url is not None
@@ -146,7 +148,11 @@ def _part(target: Path, url: str) -> Path:
 
 def filename(reply: Reply) -> str:
     """The name that the service gives the file, as one that can be nowhere but in the folder."""
-    header = Message()
-    header["content-disposition"] = reply.headers.get("content-disposition", "")
-    name = header.get_filename("image")
+    told = reply.headers.get("content-disposition", "")
+    if coded := _CODED.search(told):  # RFC 6266: it goes before the plain one, which the standard library prefers
+        name = unquote(coded[1], "utf-8", "replace")
+    else:
+        header = Message()
+        header["content-disposition"] = told
+        name = header.get_filename("image")
     return _FORBIDDEN.sub("_", name).strip(" .")[:200] or "image"

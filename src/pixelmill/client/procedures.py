@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pixelmill.client import downloading, sse
-from pixelmill.client.downloading import What
+from pixelmill.client.downloading import Names, What
 from pixelmill.client.errors import ConnectionLost, ProblemError, TimedOut
 from pixelmill.client.files import File, Form, OnProgress, sources
 from pixelmill.client.retrying import Policy, ask
@@ -217,8 +217,10 @@ class Procedures:
         yield from self.watch(batch_id, 0, seconds)
         return (yield from self.batch(batch_id))
 
-    def download(self, what: What | Iterable[What], folder: str | os.PathLike[str]) -> Steps[list[Path]]:
-        return downloading.download(self.policy, what, Path(folder))
+    def download(
+        self, what: What | Iterable[What], folder: str | os.PathLike[str], names: Names | None
+    ) -> Steps[list[Path]]:
+        return downloading.download(self.policy, what, Path(folder), names or Names())
 
     def archive(self, batch_id: str, target: str | os.PathLike[str], partial: bool) -> Steps[Path]:
         return downloading.archive(self.policy, _path("batches", batch_id), Path(target), partial)

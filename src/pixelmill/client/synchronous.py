@@ -11,7 +11,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import httpx
 
-from pixelmill.client.downloading import What
+from pixelmill.client.downloading import Names, What
 from pixelmill.client.files import File, OnProgress
 from pixelmill.client.procedures import Procedures, Submission
 from pixelmill.client.retrying import Policy
@@ -187,13 +187,16 @@ class Client:
         what: What | Iterable[What],
         folder: str | os.PathLike[str],
         on_file: Callable[[tuple[Variant, Path]], object] | None = None,
+        *,
+        names: Names | None = None,
     ) -> list[Path]:
         """Every completed result of a batch, an image or a variant into ``folder``; the files that were made.
 
         A line that breaks is taken up where it broke; a file has its name only when it is whole. Raises Incomplete
-        when the service sends another number of bytes than it told.
+        when the service sends another number of bytes than it told. ``names`` keeps the files of several downloads into
+        one folder apart.
         """
-        return self._run(self._do.download(what, folder), on_file)
+        return self._run(self._do.download(what, folder, names), on_file)
 
     def archive(self, batch_id: str, path: str | os.PathLike[str], *, partial: bool = False) -> Path:
         """Every result of a batch as one ZIP at ``path``; ``partial``: what there is, before the batch is over."""
