@@ -55,7 +55,7 @@ async def pixelmill(task: str, rounds: int, files: list[str]) -> None:
 
         async def make(file: str) -> int:
             size = 0
-            with open(file, "rb") as source:
+            with Path(file).open("rb") as source:
                 async for result in decoders.make(source, recipe, names):
                     if isinstance(result, Made):
                         size += len(result.data)

@@ -22,7 +22,7 @@ from typing import Any
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE))
-from recipes import TASKS
+from recipes import TASKS  # noqa: E402
 
 ENGINES = ("pixelmill", "pyvips", "sharp", "pillow")
 SHARP = "0.35.5"

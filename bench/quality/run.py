@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from datetime import date
+from itertools import pairwise
 from math import exp, log
 from pathlib import Path
 from statistics import fmean
@@ -70,7 +71,7 @@ def ms_ssim(reference: pyvips.Image, image: pyvips.Image) -> float:
 def between(points: list[tuple[float, float]], at: float) -> float:
     """A straight line through the neighbours of ``at``; the nearest end beyond them."""
     points = sorted(points)
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         if x0 <= at <= x1:
             return y0 + (y1 - y0) * (at - x0) / (x1 - x0)
     return points[0][1] if at < points[0][0] else points[-1][1]

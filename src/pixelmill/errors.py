@@ -44,6 +44,7 @@ CODES: Mapping[str, Code] = _codes(
     Code("poison-image", "Image crashes its decoder", 422, "Decoding it ended the decoder process twice; inspect it."),
     # What is wrong with what was asked for
     Code("bad-recipe", "Bad recipe", 422, "Mend the field that `pointer` names."),
+    Code("presets-only", "Presets only", 403, "This service makes presets only; choose one that GET /presets lists."),
     Code("too-many-variants", "Too many variants", 422, "Ask for fewer variants, or raise PIXELMILL_MAX_VARIANTS."),
     Code("output-too-large", "Output too large", 422, "Ask for fewer pixels, or raise PIXELMILL_MAX_OUTPUT_PIXELS."),
     Code("cannot-fit", "Cannot fit", 422, "Allow more bytes, or ask for fewer pixels or another format."),

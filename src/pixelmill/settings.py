@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
-from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr, field_validator
+from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MEGABYTE = 1024 * 1024
@@ -174,6 +174,13 @@ class Settings(BaseSettings):
     def _words(cls, value: object) -> object:
         """Words with commas or spaces between them."""
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _lock_to_presets(self) -> Settings:
+        if self.presets_only:
+            # Every place that takes a client's recipe hands this number to parse_recipe, which knows what 0 means.
+            object.__setattr__(self, "max_variants", 0)
+        return self
 
     @cached_property
     def redis(self) -> str | None:

@@ -70,6 +70,15 @@ def test_more_variants_than_the_service_makes() -> None:
     assert error.value.code == "too-many-variants"
 
 
+def test_a_service_locked_to_presets(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pixelmill.settings import Settings
+
+    monkeypatch.setenv("PIXELMILL_PRESETS_ONLY", "true")
+    with pytest.raises(PixelmillError) as error:
+        parse_recipe(variants(), Settings().max_variants)
+    assert (error.value.code, error.value.spec.status) == ("presets-only", 403)
+
+
 @pytest.mark.parametrize("name", load_presets())
 def test_a_recipe_survives_the_way_there_and_back(name: str) -> None:
     recipe = load_presets()[name].recipe
