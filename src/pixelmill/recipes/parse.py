@@ -17,8 +17,8 @@ def parse_recipe(value: str | bytes | dict[str, Any], max_variants: int | None =
     """Check a recipe.
 
     Raises :class:`PixelmillError` ``bad-recipe`` whose ``extra["pointer"]`` is the JSON pointer (RFC 6901) of the
-    first field that is wrong, and ``extra["errors"]`` all of them; ``too-many-variants`` beyond ``max_variants``; ``presets-only`` when that
-    is 0.
+    first field that is wrong, and ``extra["errors"]`` all of them; ``too-many-variants`` beyond ``max_variants``;
+    ``presets-only`` when that is 0.
     """
     if max_variants == 0:
         raise PixelmillError("presets-only", extra={"pointer": ""})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -227,6 +228,34 @@ def test_children_die_with_their_parent() -> None:
     while alive := [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]:
         assert time.monotonic() < until, alive
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("name", pictures.FORMATS_IN)
+async def test_damaged_files_have_a_code_or_a_picture(decoders: Decoders, photo: Path, name: str) -> None:
+    """A short, seeded form of a sweep: bytes changed, cut out, doubled. Every file ends in a result or a code."""
+    chance, good = random.Random(name), pictures.sample(name)
+    recipe = PRESETS["thumbnail"].recipe
+    before = decoders.pids
+    for _ in range(25):
+        data = bytearray(good)
+        for _ in range(chance.choice((1, 3, 30))):
+            at = chance.randrange(len(data))
+            kind = chance.choice(("change", "cut", "double"))
+            if kind == "change":
+                data[at] = chance.randrange(256)
+            elif kind == "cut":
+                del data[at : at + chance.randrange(64)]
+            else:
+                data[at:at] = data[at : at + chance.randrange(64)]
+            data = data or bytearray(b"x")
+        photo.write_bytes(data)
+        try:
+            with photo.open("rb") as source:
+                results = [r async for r in decoders.make(source, recipe, names(recipe))]
+            assert len(results) == 1 + len(recipe.variants)
+        except PixelmillError as error:
+            assert error.code in ("corrupt-image", "unsupported-format", "too-many-pixels", "animation-too-long"), error
+    assert decoders.pids == before
 
 
 ESCAPES = {

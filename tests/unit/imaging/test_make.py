@@ -12,6 +12,7 @@ from pixelmill.imaging.make import make
 from pixelmill.imaging.quality.metric import score
 from pixelmill.imaging.results import Inspected, Limits, Made, NotMade, Result
 from pixelmill.recipes import load_presets, parse_recipe
+from pixelmill.recipes.step import Size
 from tests import pictures
 
 
@@ -159,6 +160,23 @@ def test_same_in_same_out() -> None:
     names = [variant.name for variant in recipe.variants]
     one, two = ([bytes(r.data) for r in make(data, recipe, names, Limits()) if isinstance(r, Made)] for _ in range(2))
     assert one == two and len(one) == len(names)
+
+
+@pytest.mark.parametrize("name", load_presets())
+def test_every_preset_makes_what_it_plans(name: str) -> None:
+    recipe = load_presets()[name].recipe
+    data = pictures.jpeg()
+    results = list(make(data, recipe, [variant.name for variant in recipe.variants], Limits()))
+    first, made = results[0], {result.variant: result for result in results if isinstance(result, Made)}
+    assert isinstance(first, Inspected) and set(made) == {variant.name for variant in recipe.variants}
+    assert ("blurhash" in first.facts) == recipe.facts
+    for variant in recipe.variants:
+        size: Size | None = Size(640, 360)
+        for step in variant.steps:
+            size = step.after(size) if size else None
+        result = made[variant.name]
+        assert (result.width, result.height) == size
+        assert result.format == variant.output.format
 
 
 def test_cmyk_and_deep_and_transparent_inputs_become_srgb() -> None:
