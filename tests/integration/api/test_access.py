@@ -106,10 +106,20 @@ async def test_only_who_manages_the_service_makes_keys_for_others(site: Site) ->
         assert made.json()["owner"] == "bolt"
         assert (await one.client.get(made.headers["location"])).status_code == 404
         problem(await operator.client.post("/keys", json=wanted | {"owner": "a b"}), 400, "bad-request")
-        yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
-        problem(await operator.client.post("/keys", json=wanted | {"expiresAt": yesterday}), 400, "bad-request")
+        for seconds in (0, -1, 1.5, "60", True, 10**12):
+            problem(await operator.client.post("/keys", json=wanted | {"expiresIn": seconds}), 400, "bad-request")
         problem(await operator.client.post("/keys", json=wanted | {"scopes": ["root"]}), 400, "bad-request")
         problem(await operator.client.post("/keys", json=wanted | {"scopes": []}), 400, "bad-request")
+
+
+async def test_a_key_ends_when_it_was_told_to(site: Site) -> None:
+    async with tenant(site, "acme") as one:
+        made = await one.client.post("/keys", json={"name": "x", "scopes": ["read"], "expiresIn": 1})
+        headers = bearer(made.json()["secret"])
+        while (await site.client.get("/batches", headers=headers)).status_code == 200:
+            await asyncio.sleep(0.1)
+        problem(await site.client.get("/batches", headers=headers), 401, "bad-key")
+        assert datetime.fromisoformat(made.json()["expiresAt"]) <= datetime.now(UTC)
 
 
 async def test_the_secret_is_shown_once_and_kept_nowhere(site: Site) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import AwareDatetime, Field, field_validator
+from pydantic import Field, field_validator
 from starlette.responses import Response
 
 from pixelmill.api import problems, schemas
@@ -15,11 +15,15 @@ from pixelmill.api.ids import Cursor, gone
 from pixelmill.api.parts import Given
 from pixelmill.errors import PixelmillError
 from pixelmill.records import keys
+from pixelmill.records.tables import now
 
 router = APIRouter(tags=["keys"])
 
+#: Seconds: ten years.
+LONGEST = 3650 * 86400
+
 KeyId = Annotated[str, Path(max_length=100, examples=["0197a1c2-7b1e-7c3a-9d0e-2f6a1b3c4d5e"])]
-Limit = Annotated[int, Field(ge=0, le=2**53)]
+Limit = Annotated[int, Field(ge=0, le=2**53, strict=True)]
 
 
 class KeyLimits(schemas.Shape):
@@ -40,7 +44,9 @@ class NewKey(schemas.Shape):
     owner: str | None = Field(
         None, description="The tenant it is for; yours if not given. Another one only if you manage the whole service."
     )
-    expires_at: AwareDatetime | None = Field(None, description="Never, if not given.")
+    expires_in: int | None = Field(
+        None, ge=1, le=LONGEST, strict=True, description="Seconds that it is good for; for ever, if not given."
+    )
     limits: KeyLimits = KeyLimits()
 
     @field_validator("name")
@@ -101,15 +107,14 @@ def _told(key: keys.Key) -> dict[str, object]:
 async def make_key(request: Request, parts: Given, caller: Admin, wanted: NewKey) -> Response:
     """`secret` is in this answer only. With the first key the service stops being open."""
     owner = _owner(caller, wanted.owner)
-    if wanted.expires_at is not None and wanted.expires_at <= datetime.now(UTC):
-        raise PixelmillError("bad-request", "expiresAt: a time to come.")
+    expires_at = None if wanted.expires_in is None else now() + timedelta(seconds=wanted.expires_in)
     key, secret = await keys.make(
         parts.database,
         owner=owner,
         name=wanted.name,
         scopes=wanted.scopes,
         limits=wanted.limits.model_dump(by_alias=True, exclude_none=True),
-        expires_at=wanted.expires_at,
+        expires_at=expires_at,
         by=caller.by,
     )
     door: Door = request.app.state.door
