@@ -1,0 +1,15 @@
+// bull-board over the queue `images`: `node board.cjs REDIS_URL` prints the port that it listens on.
+const { createBullBoard } = require('@bull-board/api')
+const { BullMQAdapter } = require('@bull-board/api/bullMQAdapter')
+const { ExpressAdapter } = require('@bull-board/express')
+const { Queue } = require('bullmq')
+const express = require('express')
+
+const { hostname, port } = new URL(process.argv[2])
+const queue = new Queue('images', { connection: { host: hostname, port: Number(port) } })
+const serverAdapter = new ExpressAdapter()
+serverAdapter.setBasePath('/board')
+createBullBoard({ queues: [new BullMQAdapter(queue)], serverAdapter })
+const app = express()
+app.use('/board', serverAdapter.getRouter())
+const listening = app.listen(0, '127.0.0.1', () => console.log(listening.address().port))
