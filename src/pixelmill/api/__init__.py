@@ -38,10 +38,14 @@ from pixelmill.api.routes import (
     service,
     session,
     shares,
+    sources,
+    tus,
+    uploads,
     webhooks,
 )
 from pixelmill.api.sessions import Sessions
 from pixelmill.api.streams import Hub
+from pixelmill.pipeline.uploads import Uploads
 
 __all__ = ["Parts", "create", "end_streams"]
 
@@ -49,7 +53,10 @@ DESCRIPTION = """Images in, every variant out, nothing lost.
 
 Send files to `POST /process-images`; the answer names a batch. Follow it at `GET /batches/{batchId}` or, live, at
 `GET /batches/{batchId}/events`, and fetch each result at its `url`. Errors are RFC 9457 problems, and each `type` is
-explained at its own address."""
+explained at its own address.
+
+Send a key as `Authorization: Bearer pm_…`. A `POST` with an `Idempotency-Key` is done once, however often it is sent.
+`RateLimit` tells what is left of your quotas; beyond them the answer is 429 with `Retry-After`."""
 
 
 def create(
@@ -72,6 +79,8 @@ def create(
             door = Door(parts.database, settings, Sessions(parts.secret, settings.session_seconds))
             app.state.door = door
             app.state.links = Links(parts.secret)
+            app.state.tickets = Links(parts.secret, purpose="ticket")
+            app.state.uploads = Uploads(parts.database, parts.storage, settings, parts.intake.presence)
             app.state.quotas = Quotas(parts.limiter, parts.database, settings)
             app.state.keeper = Keeper.make(
                 parts.database, lambda: parts.intake.presence.id, settings.idempotency_seconds, parts.secret
@@ -95,6 +104,7 @@ def create(
     routes: list[APIRoute] = []
     for route in (
         process,
+        sources,
         batches,
         jobs,
         dead_letters,
@@ -105,6 +115,8 @@ def create(
         archive,
         shares,
         webhooks,
+        tus,
+        uploads,
         keys,
         session,
         audit,

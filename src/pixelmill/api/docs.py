@@ -87,6 +87,7 @@ def install(app: FastAPI, description: str) -> None:
 
 _TAGS = {
     "batches": "One request: its images, one recipe, one status.",
+    "uploads": "Files that come on their own, before their batch.",
     "jobs": "One image of a batch: its variants, tries and log.",
     "live": "What happens, as it happens.",
     "results": "The bytes that were made.",

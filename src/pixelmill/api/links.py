@@ -32,8 +32,8 @@ PURPOSE = "link"
 class Links:
     """Makes and checks signatures."""
 
-    def __init__(self, secret: Secret, clock: Callable[[], float] = time.time) -> None:
-        self._keys = {hashlib.sha256(key).hexdigest()[:8]: key for key in secret.keys(PURPOSE)}
+    def __init__(self, secret: Secret, clock: Callable[[], float] = time.time, *, purpose: str = PURPOSE) -> None:
+        self._keys = {hashlib.sha256(key).hexdigest()[:8]: key for key in secret.keys(purpose)}
         self._newest = next(iter(self._keys))
         self._clock = clock
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pixelmill.api.auth import Caller
-from pixelmill.api.ids import gone
+from pixelmill.api.ids import gone, known
 from pixelmill.api.parts import Parts
-from pixelmill.records import batches, images
-from pixelmill.records.models import Batch, Image
+from pixelmill.records import batches, images, uploads
+from pixelmill.records.models import Batch, Image, Upload
 
 
 async def batch(parts: Parts, caller: Caller, batch_id: str) -> Batch:
@@ -22,4 +22,12 @@ async def job(parts: Parts, caller: Caller, job_id: str) -> Image:
     found = await images.find(parts.database, job_id)
     if found is None or not caller.sees(found.owner):
         raise gone("job", job_id)
+    return found
+
+
+async def upload(parts: Parts, caller: Caller, upload_id: str) -> Upload:
+    """Raises PixelmillError ``not-found``."""
+    found = await uploads.find(parts.database, known(upload_id, "upload"))
+    if found is None or not caller.sees(found.owner):
+        raise gone("upload", upload_id)
     return found

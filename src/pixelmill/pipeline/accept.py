@@ -93,9 +93,9 @@ class Acceptance:
             error = refused
         self._files.append(Coming(new_id(), clean(name), source, error))
 
-    def take(self, upload: Upload) -> None:
+    def take(self, upload: Upload, name: str | None = None) -> None:
         """An upload that is whole. It is taken with the batch, in the same transaction, or not at all."""
-        self._files.append(Taken(new_id(), upload))
+        self._files.append(Taken(new_id(), clean(name) if name else upload.original_name, upload))
 
     async def commit(
         self,

@@ -41,11 +41,8 @@ class Taken:
     """An upload that is whole. Its bytes stay where they are, and go with the batch."""
 
     image_id: str
+    name: str
     upload: Upload
-
-    @property
-    def name(self) -> str:
-        return self.upload.original_name
 
     @property
     def error(self) -> PixelmillError | None:
@@ -63,7 +60,7 @@ class Taken:
         direct = one.kind == "direct" and not error
         return intents.NewImage(
             id=self.image_id,
-            original_name=one.original_name,
+            original_name=self.name,
             key=None if error or direct else one.key,
             bytes=one.offset,
             sha256=None if error else one.sha256,
