@@ -226,7 +226,8 @@ async def complete(db: Database, held: Claim, report: Report) -> BatchStatus:
             news.append(News("image.completed", row.id, data=_sums(row, its_variants)))
         await _end_image(tx, row, state, timings=report.timings, **change)
         await _end_attempt(tx, held.token, state, change.get("error_code"), change.get("failed_reason"))
-        return await settle(tx, batch, news, active=-1, **{state.value: 1})
+        done = state is State.COMPLETED
+        return await settle(tx, batch, news, active=-1, completed=int(done), failed=int(not done))
 
 
 async def fail(db: Database, held: Claim, failure: Failure, report: Report) -> BatchStatus:
