@@ -1,4 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { lazy, Suspense } from "react";
 import { Link, Route, Switch } from "wouter";
 import { ApiError } from "./api/client";
 import { BatchPage, SharePage } from "./batch/batch-page";
@@ -7,6 +8,9 @@ import { StudioPage } from "./studio/studio-page";
 import { Gate } from "./ui/gate";
 import { Shell } from "./ui/shell";
 import { StatusProvider } from "./ui/status";
+
+const MonitorPage = lazy(() => import("./monitor/monitor-page"));
+const JobPage = lazy(() => import("./monitor/job-page"));
 
 const client = new QueryClient({
   defaultOptions: {
@@ -35,6 +39,18 @@ function Pages() {
       <Route path="/" component={StudioPage} />
       <Route path="/batches" component={BatchesPage} />
       <Route path="/batches/:id">{({ id }) => <BatchPage key={id} id={id} />}</Route>
+      <Route path="/monitor">
+        <Suspense>
+          <MonitorPage />
+        </Suspense>
+      </Route>
+      <Route path="/monitor/jobs/:id">
+        {({ id }) => (
+          <Suspense>
+            <JobPage key={id} id={id} />
+          </Suspense>
+        )}
+      </Route>
       <Route component={Nowhere} />
     </Switch>
   );

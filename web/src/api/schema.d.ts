@@ -83,7 +83,11 @@ export interface paths {
         get: operations["getJob"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Cancel one image
+         * @description Its batch goes on without it. An image that is over stays as it is.
+         */
+        delete: operations["cancelJob"];
         options?: never;
         head?: never;
         patch?: never;
@@ -104,6 +108,92 @@ export interface paths {
          */
         post: operations["retryJob"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Images that failed for good, newest first
+         * @description What was refused at the door is none of them: it was never taken. `GET /jobs/{jobId}` tells all of one.
+         */
+        get: operations["listDeadLetters"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete many
+         * @description Their bytes are deleted; their batches count them as failed as before. That cannot be undone.
+         *
+         *     At most 200 in one request; with `nextCursor` go on.
+         */
+        delete: operations["purgeDeadLetters"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dead-letters/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have many done again
+         * @description At most 200 in one request; with `nextCursor` go on. Batches that were over are open again.
+         */
+        post: operations["replayDeadLetters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dead-letters/{jobId}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have one done again
+         * @description The same as `POST /jobs/{jobId}/retry`.
+         */
+        post: operations["replayDeadLetter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dead-letters/{jobId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete one
+         * @description Its bytes are deleted; its batch counts it as failed as before. That cannot be undone.
+         */
+        delete: operations["purgeDeadLetter"];
         options?: never;
         head?: never;
         patch?: never;
@@ -219,7 +309,7 @@ export interface paths {
         };
         /**
          * Every result as one ZIP
-         * @description Made while it is sent, so its size is not known before; a transfer that breaks off was not whole.
+         * @description It is made while it is sent.
          *
          *     While the batch runs it is `not-ready` unless you ask for what there is (`partial`). An image that failed is no
          *     hindrance: the manifest names it. A signed link needs no key.
@@ -318,7 +408,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/webhooks/callback-secret": {
+    "/callback-secret": {
         parameters: {
             query?: never;
             header?: never;
@@ -338,7 +428,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/webhooks/callback-secret/rotate": {
+    "/callback-secret/rotate": {
         parameters: {
             query?: never;
             header?: never;
@@ -580,6 +670,114 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Images by state, newest first
+         * @description A search by name or code looks at ten thousand images a page: there may be more behind an empty one.
+         */
+        get: operations["listJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How much there is to do */
+        get: operations["getQueue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/queue/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Workers finish what they have and take nothing new
+         * @description What is accepted meanwhile waits.
+         */
+        post: operations["pauseQueue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/queue/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Workers go on */
+        post: operations["resumeQueue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The processes of the service, and what they do now */
+        get: operations["listWorkers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the service was over time */
+        get: operations["getStats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -764,6 +962,49 @@ export interface components {
          */
         BatchStatus: "waiting" | "processing" | "completed" | "completed-with-errors" | "canceled";
         /**
+         * DeadLetter
+         * @description An image that failed for good, and whose original is kept.
+         */
+        DeadLetter: {
+            /** Jobid */
+            jobId: string;
+            /** Batchid */
+            batchId: string;
+            /** Originalname */
+            originalName: string;
+            /**
+             * Errorcode
+             * @description One of the codes explained under /problems.
+             */
+            errorCode: string | null;
+            /** Failedreason */
+            failedReason: string | null;
+            /** Tries */
+            tries: number;
+            /**
+             * Bytes
+             * @description Of the original.
+             */
+            bytes: number;
+            /** Format */
+            format: string | null;
+            /**
+             * Createdat
+             * Format: date-time
+             * @example 2026-11-22T06:00:00.000Z
+             */
+            createdAt: string;
+            /** Finishedat */
+            finishedAt: string | null;
+        };
+        /** DeadLetterPage */
+        DeadLetterPage: {
+            /** Deadletters */
+            deadLetters: components["schemas"]["DeadLetter"][];
+            /** Nextcursor */
+            nextCursor: string | null;
+        };
+        /**
          * DeliveryOut
          * @description One message. Its `webhook-id` is `msg_` and `deliveryId`.
          */
@@ -815,6 +1056,13 @@ export interface components {
             deliveries: components["schemas"]["DeliveryOut"][];
             /** Nextcursor */
             nextCursor: string | null;
+        };
+        /** ErrorGroup */
+        ErrorGroup: {
+            /** Code */
+            code: string;
+            /** Count */
+            count: number;
         };
         /**
          * ImageOut
@@ -921,6 +1169,16 @@ export interface components {
             };
             /** Log */
             log: components["schemas"]["LogLine"][];
+        };
+        /** JobsPage */
+        JobsPage: {
+            /** Jobs */
+            jobs: components["schemas"]["ImageOut"][];
+            /**
+             * Nextcursor
+             * @description Give it as `cursor` for the next page; null at the end.
+             */
+            nextCursor: string | null;
         };
         /**
          * KeyLimits
@@ -1191,6 +1449,48 @@ export interface components {
             /** Canceled */
             canceled: number;
         };
+        /** Purged */
+        Purged: {
+            /** Purged */
+            purged: number;
+            /**
+             * Nextcursor
+             * @description There are more to look at: send it as `cursor`.
+             */
+            nextCursor: string | null;
+        };
+        /** QueueOut */
+        QueueOut: {
+            /**
+             * Paused
+             * @description Null while the queue does not answer.
+             */
+            paused: boolean | null;
+            /**
+             * Counts
+             * @description Images by state; 10000 means so many at least.
+             */
+            counts: {
+                [key: string]: number;
+            };
+            /**
+             * Queued
+             * @description Jobs by BullMQ's states; null while the queue does not answer.
+             */
+            queued: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Oldestwaiting
+             * @description When the image that waits longest was accepted.
+             */
+            oldestWaiting: string | null;
+            /**
+             * Errors
+             * @description Failed images by code, the commonest first.
+             */
+            errors: components["schemas"]["ErrorGroup"][];
+        };
         /**
          * RecipeOut
          * @description A recipe that can be used.
@@ -1205,6 +1505,21 @@ export interface components {
              * @description The names of what it makes.
              */
             variants: string[];
+        };
+        /** Replayed */
+        Replayed: {
+            /** Replayed */
+            replayed: number;
+            /**
+             * Skipped
+             * @description Those that cannot be done again: their retention is over.
+             */
+            skipped: number;
+            /**
+             * Nextcursor
+             * @description There are more to look at: send it as `cursor`.
+             */
+            nextCursor: string | null;
         };
         /** ResultOut */
         ResultOut: {
@@ -1234,10 +1549,35 @@ export interface components {
         Rotation: {
             /**
              * Overlap
-             * @description Seconds that the old secret signs beside the new.
+             * @description Seconds that both secrets sign.
              * @default 86400
              */
             overlap: number;
+        };
+        /** SampleOut */
+        SampleOut: {
+            /**
+             * At
+             * Format: date-time
+             * @example 2026-11-22T06:00:00.000Z
+             */
+            at: string;
+            /** Seconds */
+            seconds: number;
+            /** Completed */
+            completed: number;
+            /** Failed */
+            failed: number;
+            /** Waiting */
+            waiting: number;
+            /** Active */
+            active: number;
+            /** Oldest */
+            oldest: number | null;
+            /** Latencyp50 */
+            latencyP50: number | null;
+            /** Latencyp95 */
+            latencyP95: number | null;
         };
         /**
          * SecretList
@@ -1320,6 +1660,14 @@ export interface components {
          * @enum {string}
          */
         State: "waiting" | "active" | "completed" | "failed" | "canceled";
+        /** StatsOut */
+        StatsOut: {
+            /**
+             * Samples
+             * @description Oldest first. Times in seconds; latency from acceptance to end.
+             */
+            samples: components["schemas"]["SampleOut"][];
+        };
         /**
          * Summary
          * @description One request, without its files.
@@ -1447,12 +1795,77 @@ export interface components {
             /** Nextcursor */
             nextCursor: string | null;
         };
+        /**
+         * Which
+         * @description Without `code` and `batchId`: all of them.
+         */
+        Which: {
+            /**
+             * Code
+             * @description Only those that failed with this code.
+             */
+            code?: string | null;
+            /**
+             * Batchid
+             * @description Only those of this batch.
+             */
+            batchId?: string | null;
+            /**
+             * Cursor
+             * @description `nextCursor` of the answer before.
+             */
+            cursor?: string | null;
+            /**
+             * Limit
+             * @default 200
+             */
+            limit: number;
+        };
         /** Why */
         Why: {
             /** Code */
             code: string;
             /** Detail */
             detail: string;
+        };
+        /** WorkerOut */
+        WorkerOut: {
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @example worker
+             */
+            kind: string;
+            /** Host */
+            host: string;
+            /** Pid */
+            pid: number;
+            /** Version */
+            version: string;
+            /**
+             * Beat
+             * @description Rises while it lives; one that stands still is dead.
+             */
+            beat: number;
+            /**
+             * Startedat
+             * Format: date-time
+             * @example 2026-11-22T06:00:00.000Z
+             */
+            startedAt: string;
+            /**
+             * Doing
+             * @description `images`: those it works on, with the seconds since it took them.
+             */
+            doing: {
+                [key: string]: unknown;
+            };
+        };
+        /** WorkersOut */
+        WorkersOut: {
+            /** Workers */
+            workers: components["schemas"]["WorkerOut"][];
         };
         /**
          * Problem
@@ -1882,6 +2295,55 @@ export interface operations {
             };
         };
     };
+    cancelJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                jobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     retryJob: {
         parameters: {
             query?: never;
@@ -1900,6 +2362,299 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listDeadLetters: {
+        parameters: {
+            query?: {
+                /** @description Only those that failed with this code. */
+                code?: string | null;
+                /** @description Only those of this batch. */
+                batchId?: string | null;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterPage"];
+                };
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    purgeDeadLetters: {
+        parameters: {
+            query?: {
+                /** @description Only those that failed with this code. */
+                code?: string | null;
+                /** @description Only those of this batch. */
+                batchId?: string | null;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Purged"];
+                };
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Missing scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayDeadLetters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Which"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replayed"];
+                };
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                jobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    purgeDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                jobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Missing scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Not found */
@@ -3839,6 +4594,300 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Missing scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listJobs: {
+        parameters: {
+            query?: {
+                state?: ("waiting" | "active" | "completed" | "failed" | "canceled") | null;
+                errorCode?: string | null;
+                batchId?: string | null;
+                /** @description Part of the file's name. */
+                name?: string | null;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobsPage"];
+                };
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getQueue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueOut"];
+                };
+            };
+            /** @description Missing scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseQueue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueOut"];
+                };
+            };
+            /** @description Missing scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeQueue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueOut"];
+                };
+            };
+            /** @description Missing scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWorkers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkersOut"];
+                };
+            };
+            /** @description Missing scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getStats: {
+        parameters: {
+            query?: {
+                /** @description How far back. */
+                minutes?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatsOut"];
                 };
             };
             /** @description Missing scope */

@@ -5,6 +5,7 @@ import type { ImageJob } from "../api/types";
 import { bytes, codeName, extension, formatName } from "../lib/format";
 import { Button } from "../ui/button";
 import { WarningIcon } from "../ui/icons";
+import { LOST } from "./lost";
 import { useOriginal } from "./originals";
 import { batchKey, batchPath } from "./use-batch";
 import { VariantTile } from "./variant-tile";
@@ -61,9 +62,6 @@ export const ImageRow = memo(function ImageRow({ batchId, image, index, shared }
     </li>
   );
 });
-
-/** Codes of files that were refused at the door: the service has no bytes to try again with. */
-const LOST = new Set(["unsupported-format", "empty-file", "too-large"]);
 
 /** Has a failed image done again. What is wrong with it may be mended elsewhere: a limit, a disk, a worker. */
 function Retry({ batchId, image }: { batchId: string; image: ImageJob }) {

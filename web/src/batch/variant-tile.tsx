@@ -11,16 +11,24 @@ export function hashOf(image: ImageJob, variant: Variant): string {
   return `${encodeURIComponent(image.jobId)}/${encodeURIComponent(variant.name)}`;
 }
 
+interface Props {
+  variant: Variant;
+  image: ImageJob;
+  /** Large in this page, or, where the page has no viewer, alone in a page of its own. */
+  opens?: boolean;
+}
+
 /** One variant: an empty mat at first, then the picture with what it weighs. The tile never changes its size. */
-export const VariantTile = memo(function VariantTile({ variant, image }: { variant: Variant; image: ImageJob }) {
+export const VariantTile = memo(function VariantTile({ variant, image, opens = true }: Props) {
   const { name, state, url } = variant;
   return (
     <li className="min-w-0" data-variant={name} data-state={state}>
       <div className="relative aspect-square overflow-hidden rounded-lg bg-mat">
         {state === "completed" && url ? (
           <a
-            href={`#${hashOf(image, variant)}`}
+            href={opens ? `#${hashOf(image, variant)}` : url}
             onClick={(event) => {
+              if (!opens) return;
               event.preventDefault();
               setHash(hashOf(image, variant));
             }}

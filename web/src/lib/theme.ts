@@ -18,9 +18,11 @@ function stored(): Theme {
 
 let theme = stored();
 
+const shown = () => (theme === "system" ? (dark.matches ? "dark" : "light") : theme);
+
 function apply(): void {
-  const shown = theme === "system" ? (dark.matches ? "dark" : "light") : theme;
-  document.documentElement.dataset["theme"] = shown;
+  document.documentElement.dataset["theme"] = shown();
+  for (const listener of listeners) listener();
 }
 
 export function startTheme(): void {
@@ -37,15 +39,18 @@ export function setTheme(next: Theme): void {
     // It still holds for this visit.
   }
   apply();
-  for (const listener of listeners) listener();
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 export function useTheme(): Theme {
-  return useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => theme,
-  );
+  return useSyncExternalStore(subscribe, () => theme);
+}
+
+/** The colours that are seen now. */
+export function useShownTheme(): "light" | "dark" {
+  return useSyncExternalStore(subscribe, shown);
 }

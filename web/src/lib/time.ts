@@ -24,3 +24,11 @@ export function day(iso: string): string {
 export function moment(iso: string): string {
   return new Date(iso).toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short" });
 }
+
+/** A length of time: `85 ms`, `1.2 s`, `3 min`, `2 h`. */
+export function seconds(value: number): string {
+  if (value < 1) return `${Math.round(value * 1000)} ms`;
+  if (value < 10) return `${Math.round(value * 10) / 10} s`;
+  if (value < 120) return `${Math.round(value)} s`;
+  return value < 7200 ? `${Math.round(value / 60)} min` : `${Math.round(value / 3600)} h`;
+}

@@ -67,6 +67,7 @@ export function Shell({ working, children }: { working: boolean; children: React
         <nav aria-label="Pages" className="-mr-2 flex sm:-mr-3">
           <NavLink href="/">Studio</NavLink>
           <NavLink href="/batches">Batches</NavLink>
+          <NavLink href="/monitor">Monitor</NavLink>
           <a
             href="/docs"
             className="flex min-h-11 items-center rounded-md px-2 text-[0.9375rem] font-medium text-ink-soft hover:text-ink sm:px-3"

@@ -1,0 +1,140 @@
+"""The monitor, in a real browser, against a real service with real failures."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.servers import Service
+
+#: Milliseconds: the machine may be busy with other tests.
+PATIENCE = 60_000
+
+expect.set_options(timeout=PATIENCE)
+
+
+def send(service: Service, files: dict[str, bytes], preset: str = "default") -> str:
+    """The id of a batch of these files."""
+    mark = uuid.uuid4().hex
+    body = f'--{mark}\r\nContent-Disposition: form-data; name="preset"\r\n\r\n{preset}\r\n'.encode()
+    for name, content in files.items():
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="images"; filename="{name}"\r\n\r\n'
+        body += head.encode() + content + b"\r\n"
+    headers = {"Content-Type": f"multipart/form-data; boundary={mark}"}
+    request = urllib.request.Request(
+        f"{service.base_url}/process-images", data=body + f"--{mark}--\r\n".encode(), headers=headers
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        batch: str = json.load(answer)["batchId"]
+    return batch
+
+
+def ask(service: Service, path: str) -> Any:
+    with urllib.request.urlopen(service.base_url + path, timeout=60) as answer:
+        return json.load(answer)
+
+
+def serious(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {one['nodes']}" for one in found if one["impact"] in ("serious", "critical")]
+
+
+@pytest.fixture
+def monitor(page: Page) -> Page:
+    page.set_default_timeout(PATIENCE)
+    return page
+
+
+def test_failures_are_found_and_done_again_or_deleted(
+    monitor: Page, start_service: Callable[..., Service], photo: Path
+) -> None:
+    service = start_service()
+    content = photo.read_bytes()
+    send(service, {"whole.jpg": content, "cut-1.jpg": content[:90_000], "cut-2.jpg": content[:80_000]})
+    page = monitor
+    page.goto(f"{service.base_url}/monitor")
+    expect(page.get_by_role("radio", name="Done 1")).to_be_visible()
+    expect(page.get_by_role("radio", name="Failed 2")).to_be_visible()
+    page.get_by_role("radio", name="Failed").check()
+    images = page.get_by_role("tabpanel")
+    expect(images.get_by_role("link", name="cut-1.jpg")).to_be_visible()
+    expect(images.get_by_role("link", name="whole.jpg")).to_have_count(0)
+    page.get_by_role("button", name="Corrupt image 2").click()
+    expect(page).to_have_url(re.compile("state=failed.*errorCode=corrupt-image"))
+    assert serious(page) == []
+
+    # Search, one image, and back to the same place.
+    page.get_by_role("searchbox").fill("cut-2")
+    expect(images.get_by_role("link", name="cut-1.jpg")).to_have_count(0)
+    images.get_by_role("link", name="cut-2.jpg").click()
+    expect(page.get_by_role("heading", name="cut-2.jpg")).to_be_visible()
+    expect(page.get_by_role("heading", name="Tries")).to_be_visible()
+    expect(page.get_by_text("try 1 started")).to_be_visible()
+    assert serious(page) == []
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("try 2 started")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("searchbox")).to_have_value("cut-2")
+    page.get_by_role("searchbox").fill("")
+
+    # Many at once, after a question that names the number.
+    expect(page.get_by_role("radio", name="Failed 2")).to_be_visible()
+    page.get_by_role("button", name="Try all 2 again").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Up to 2 failed images (corrupt image)")
+    assert serious(page) == []
+    page.get_by_role("button", name="Try 2 again").click()
+    expect(page.get_by_text("2 images waiting again.")).to_be_visible()
+    expect(page.get_by_role("radio", name="Failed 2")).to_be_visible()
+    page.get_by_role("button", name="Delete all 2").click()
+    page.get_by_role("button", name="Keep as they are").click()
+    page.get_by_role("button", name="Delete all 2").click()
+    page.get_by_role("button", name="Delete 2 for good").click()
+    expect(images.get_by_role("link", name="cut-1.jpg")).to_have_count(0)
+    assert ask(service, "/dead-letters")["deadLetters"] == []
+
+
+def test_the_queue_is_paused_and_resumed(monitor: Page, start_service: Callable[..., Service], photo: Path) -> None:
+    service = start_service()
+    page = monitor
+    page.goto(f"{service.base_url}/monitor")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("Paused: nothing new is taken")).to_be_visible()
+    send(service, {"later.jpg": photo.read_bytes()})
+    expect(page.get_by_role("radio", name="Waiting 1")).to_be_visible()
+    expect(page.get_by_role("tabpanel").get_by_role("link", name="later.jpg")).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("radio", name="Done 1")).to_be_visible()
+    page.get_by_role("tab", name="Workers").click()
+    expect(page.get_by_role("tabpanel")).to_contain_text("Worker")
+    expect(page.get_by_role("tabpanel")).to_contain_text("version")
+    page.get_by_role("tab", name="Audit").click()
+    expect(page.get_by_role("tabpanel")).to_contain_text("queue.resumed")
+    expect(page.get_by_role("tabpanel")).to_contain_text("queue.paused")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_for_everyone(monitor: Page, service: Service, photo: Path, scheme: str, width: int) -> None:
+    page = monitor
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 800})
+    send(service, {"photo.jpg": photo.read_bytes()})
+    page.goto(f"{service.base_url}/monitor")
+    for tab in ("Images", "Workers", "Audit"):
+        page.get_by_role("tab", name=tab).click()
+        expect(page.get_by_role("tabpanel", name=tab)).to_be_visible()
+        assert serious(page) == [], tab
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{tab}: {wide} pixels too wide"

@@ -1,0 +1,220 @@
+import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
+import { useDeferredValue, useId, useState } from "react";
+import { Link } from "wouter";
+import { retryJob } from "../api/client";
+import type { ImageJob, State } from "../api/types";
+import { bytes, codeName, count, formatName } from "../lib/format";
+import { LOST } from "../batch/lost";
+import { Button } from "../ui/button";
+import { Dialog } from "../ui/dialog";
+import { atLeast, getJobs, type JobFilter, MOST, purgeAll, type Queue, replayAll } from "./api";
+import { LOOK_AGAIN } from "./monitor-page";
+
+const STATES: { value: State | ""; label: string }[] = [
+  { value: "", label: "All" },
+  { value: "waiting", label: "Waiting" },
+  { value: "active", label: "In work" },
+  { value: "completed", label: "Done" },
+  { value: "failed", label: "Failed" },
+  { value: "canceled", label: "Canceled" },
+];
+
+interface Props {
+  queue: Queue | undefined;
+  filter: JobFilter;
+  onFilter: (filter: JobFilter) => void;
+  scopes: readonly string[];
+}
+
+/** Images by state, with search; failed ones grouped by what went wrong. */
+export function Jobs({ queue, filter, onFilter, scopes }: Props) {
+  const id = useId();
+  const wanted = useDeferredValue(filter);
+  const query = useInfiniteQuery({
+    queryKey: ["jobs", wanted],
+    queryFn: ({ pageParam, signal }) => getJobs(wanted, pageParam, signal),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.nextCursor,
+    // Further pages would move under the reader.
+    refetchInterval: ({ state }) => ((state.data?.pages.length ?? 0) > 1 ? false : LOOK_AGAIN),
+    placeholderData: (before) => before,
+  });
+  const jobs = query.data?.pages.flatMap((page) => page.jobs) ?? [];
+  const upload = scopes.includes("upload");
+
+  return (
+    <>
+      <div className="flex flex-wrap items-end gap-x-6 gap-y-3">
+        <fieldset className="flex flex-wrap gap-1.5">
+          <legend className="sr-only">State</legend>
+          {STATES.map(({ value, label }) => (
+            <label
+              key={value}
+              className="relative inline-flex min-h-9 cursor-pointer items-center gap-2 rounded-full border border-line bg-surface px-3.5 text-sm font-medium text-ink-soft has-checked:border-ink has-checked:bg-ink has-checked:text-paper has-focus-visible:outline-[2.5px] has-focus-visible:outline-offset-2 has-focus-visible:outline-accent"
+            >
+              <input
+                type="radio"
+                name={id}
+                checked={filter.state === value}
+                onChange={() => onFilter({ ...filter, state: value, errorCode: "" })}
+                className="absolute inset-0 appearance-none outline-none"
+              />
+              {label}
+              {value !== "" && queue && <span className="figures opacity-75">{atLeast(queue.counts[value] ?? 0)}</span>}
+            </label>
+          ))}
+        </fieldset>
+        <div className="min-w-48 flex-1 sm:max-w-72">
+          <label htmlFor={`${id}-name`} className="sr-only">
+            Part of the file’s name
+          </label>
+          <input
+            id={`${id}-name`}
+            type="search"
+            placeholder="Search by file name"
+            value={filter.name}
+            onChange={(event) => onFilter({ ...filter, name: event.target.value })}
+            className="min-h-9 w-full rounded-full border border-line-strong/70 bg-surface px-3.5 text-sm placeholder:text-ink-faint"
+          />
+        </div>
+      </div>
+      {filter.state === "failed" && queue && (
+        <Errors queue={queue} filter={filter} onFilter={onFilter} scopes={scopes} />
+      )}
+      {query.error && <p className="py-6 text-bad">{query.error.message}</p>}
+      {query.data && jobs.length === 0 && <p className="py-10 text-ink-soft">No image is in this state.</p>}
+      <ul className="mt-3">
+        {jobs.map((job) => (
+          <Row key={job.jobId} job={job} upload={upload} />
+        ))}
+      </ul>
+      {query.hasNextPage && (
+        <Button className="mt-5" disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+          Show older ones
+        </Button>
+      )}
+    </>
+  );
+}
+
+export const LOOKS: Record<State, { label: string; look: string }> = {
+  waiting: { label: "Waiting", look: "bg-mat text-ink-soft" },
+  active: { label: "In work", look: "bg-accent-wash text-accent" },
+  completed: { label: "Done", look: "bg-good-wash text-good" },
+  failed: { label: "Failed", look: "bg-bad-wash text-bad" },
+  canceled: { label: "Canceled", look: "bg-mat text-ink-soft" },
+};
+
+function Row({ job, upload }: { job: ImageJob; upload: boolean }) {
+  const client = useQueryClient();
+  const retry = useMutation({
+    mutationFn: () => retryJob(job.jobId),
+    onSettled: () => Promise.all(["jobs", "queue"].map((key) => client.invalidateQueries({ queryKey: [key] }))),
+  });
+  const { label, look } = LOOKS[job.state];
+  const done = job.variants.filter((variant) => variant.state === "completed").length;
+  return (
+    <li className="grid min-h-12 grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-0.5 border-b border-line py-2 sm:grid-cols-[minmax(0,2fr)_6.5rem_minmax(0,2fr)_auto]">
+      <Link href={`/monitor/jobs/${job.jobId}`} className="truncate rounded font-medium hover:underline hover:underline-offset-4">
+        {job.originalName}
+      </Link>
+      <span className={`justify-self-end rounded-full px-2.5 py-0.5 text-sm font-medium sm:justify-self-start ${look}`}>{label}</span>
+      <span className="figures order-3 truncate text-sm text-ink-soft sm:order-none">
+        {retry.error
+          ? retry.error.message
+          : job.failedReason
+            ? `${codeName(job.errorCode ?? "")}. ${job.failedReason}`
+            : `${bytes(job.bytes)}${job.format ? `, ${formatName(job.format)}` : ""}, ${done} of ${count(job.variants.length, "variant")}`}
+      </span>
+      {job.state === "failed" && upload && !LOST.has(job.errorCode ?? "") ? (
+        <Button
+          look="quiet"
+          className="order-4 min-h-9! sm:order-none"
+          disabled={retry.isPending}
+          aria-label={`Try ${job.originalName} again`}
+          onClick={() => retry.mutate()}
+        >
+          Try again
+        </Button>
+      ) : (
+        <span />
+      )}
+    </li>
+  );
+}
+
+type Act = { verb: "replay" | "purge"; code: string; many: number };
+
+function Errors({ queue, filter, onFilter, scopes }: Omit<Props, "queue"> & { queue: Queue }) {
+  const client = useQueryClient();
+  const [act, setAct] = useState<Act | null>(null);
+  const [said, setSaid] = useState("");
+  const run = useMutation({
+    mutationFn: ({ verb, code }: Act) => (verb === "replay" ? replayAll(code) : purgeAll(code)),
+    onSuccess: (many, { verb }) => setSaid(`${count(many, "image")} ${verb === "replay" ? "waiting again" : "deleted"}.`),
+    onSettled: () => Promise.all(["jobs", "queue"].map((key) => client.invalidateQueries({ queryKey: [key] }))),
+  });
+  const many = filter.errorCode
+    ? (queue.errors.find(({ code }) => code === filter.errorCode)?.count ?? 0)
+    : (queue.counts["failed"] ?? 0);
+  return (
+    <section aria-label="What went wrong" className="mt-4 rounded-xl border border-line bg-surface p-4">
+      {queue.errors.length === 0 && <p className="text-[0.9375rem] text-ink-soft">Nothing has failed.</p>}
+      <ul className="flex flex-wrap gap-x-1.5 gap-y-1.5">
+        {queue.errors.map(({ code, count: number }) => (
+          <li key={code}>
+            <button
+              type="button"
+              aria-pressed={filter.errorCode === code}
+              onClick={() => onFilter({ ...filter, errorCode: filter.errorCode === code ? "" : code })}
+              className="inline-flex min-h-9 items-center gap-2 rounded-md border border-line px-3 text-sm font-medium text-ink-soft aria-pressed:border-bad aria-pressed:bg-bad-wash aria-pressed:text-bad"
+            >
+              {codeName(code)} <span className="figures opacity-80">{atLeast(number)}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      <div className="mt-3 flex flex-wrap items-center gap-2">
+        {many > 0 && scopes.includes("upload") && (
+          <Button onClick={() => setAct({ verb: "replay", code: filter.errorCode, many })}>Try all {atLeast(many)} again…</Button>
+        )}
+        {many > 0 && scopes.includes("admin") && (
+          <Button className="text-bad!" onClick={() => setAct({ verb: "purge", code: filter.errorCode, many })}>
+            Delete all {atLeast(many)}…
+          </Button>
+        )}
+        <p role="status" className="text-sm text-ink-soft">
+          {run.isPending ? "One moment…" : run.error ? run.error.message : said}
+        </p>
+      </div>
+      {act && (
+        <Dialog title={act.verb === "replay" ? "Try again?" : "Delete for good?"} onClose={() => setAct(null)}>
+          {(close) => (
+            <>
+              <p className="text-ink-soft">
+                {act.many >= MOST ? `More than ${atLeast(act.many)}` : `Up to ${count(act.many, "failed image")}`}
+                {act.many >= MOST ? " failed images" : ""}
+                {act.code && ` (${codeName(act.code).toLowerCase()})`}{" "}
+                {act.verb === "replay"
+                  ? "will be done again. Their variants that are made stay."
+                  : "will be deleted with their originals and variants. That cannot be undone. Their batches still count them as failed."}
+              </p>
+              <div className="mt-5 flex gap-2.5">
+                <Button
+                  look="primary"
+                  onClick={() => {
+                    run.mutate(act);
+                    close();
+                  }}
+                >
+                  {act.verb === "replay" ? "Try" : "Delete"} {atLeast(act.many)} {act.verb === "replay" ? "again" : "for good"}
+                </Button>
+                <Button onClick={close}>Keep as they are</Button>
+              </div>
+            </>
+          )}
+        </Dialog>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,49 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "wouter";
+import { ago, seconds } from "../lib/time";
+import { getWorkers } from "./api";
+import { LOOK_AGAIN } from "./monitor-page";
+
+interface Doing {
+  jobId?: string;
+  seconds?: number;
+}
+
+/** The processes that are alive, and what each does now. */
+export function Workers() {
+  const { data, error } = useQuery({
+    queryKey: ["workers"],
+    queryFn: ({ signal }) => getWorkers(signal),
+    refetchInterval: LOOK_AGAIN,
+  });
+  if (error) return <p className="text-bad">{error.message}</p>;
+  return (
+    <ul>
+      {data?.map((worker) => {
+        const doing = Array.isArray(worker.doing["images"]) ? (worker.doing["images"] as Doing[]) : [];
+        return (
+          <li key={worker.id} className="grid gap-x-6 gap-y-1 border-b border-line py-3 sm:grid-cols-[8rem_minmax(0,1fr)_auto]">
+            <p className="font-semibold">{worker.kind === "api" ? "API" : "Worker"}</p>
+            <div className="min-w-0 text-[0.9375rem] text-ink-soft">
+              {worker.kind !== "api" && doing.length === 0 && "waits for work"}
+              {doing.map((one, index) => {
+                const image = one.jobId ?? "";
+                return (
+                  <span key={image || index} className="mr-4 inline-block">
+                    <Link href={`/monitor/jobs/${image}`} className="underline decoration-line-strong underline-offset-4 hover:text-ink">
+                      …{image.slice(-8)}
+                    </Link>
+                    {one.seconds !== undefined && ` for ${seconds(one.seconds)}`}
+                  </span>
+                );
+              })}
+            </div>
+            <p className="figures text-sm text-ink-faint">
+              {worker.host}, process {worker.pid}, version {worker.version}, started {ago(worker.startedAt)}
+            </p>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
