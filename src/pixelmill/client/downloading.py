@@ -20,6 +20,9 @@ What: TypeAlias = Batch | Image | Variant
 
 #: No file name may hold these on one system or another.
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
+#: How the name of a file ends that is not whole yet.
+PART = ".part"
+
 _CODED = re.compile(r"filename\*\s*=\s*utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
 
 
@@ -56,7 +59,7 @@ def download(policy: Policy, what: What | Iterable[What], folder: Path, names: N
     yield Do(lambda: folder.mkdir(parents=True, exist_ok=True))
     for variant in variants(what):
         assert variant.url is not None
-        path = yield from fetch(policy, variant.url, lambda reply: folder / names.free(filename(reply)), variant.bytes)
+        path = yield from fetch(policy, variant.url, folder, lambda reply: names.free(filename(reply)), variant.bytes)
         made.append(path)
         yield Emit((variant, path))
     return made
@@ -67,7 +70,12 @@ def archive(policy: Policy, batch_id_path: str, target: Path, partial: bool) -> 
     yield Do(lambda: target.parent.mkdir(parents=True, exist_ok=True))
     return (
         yield from fetch(
-            policy, f"{batch_id_path}/archive", lambda reply: target, None, {"partial": "true"} if partial else {}
+            policy,
+            f"{batch_id_path}/archive",
+            target.parent,
+            lambda reply: target.name,
+            None,
+            {"partial": "true"} if partial else {},
         )
     )
 
@@ -75,30 +83,30 @@ def archive(policy: Policy, batch_id_path: str, target: Path, partial: bool) -> 
 def fetch(
     policy: Policy,
     url: str,
-    place: Callable[[Reply], Path],
+    folder: Path,
+    place: Callable[[Reply], str],
     expected: int | None,
     params: dict[str, str] | None = None,
 ) -> Steps[Path]:
-    """The bytes at ``url``, to where ``place`` says. Raises Incomplete when their number is not the one told.
+    """The bytes at ``url``, into ``folder`` under the name that ``place`` gives.
 
-    What came before the line broke is kept in a hidden file beside it, and only the rest is asked for, as long as the
-    bytes are the same (`If-Range` with their ETag).
+    What came before the line broke, or before the last download was given up, is kept in a hidden file beside it, and
+    only the rest is asked for, as long as the bytes are the same (`If-Range` with their ETag). Raises Incomplete when
+    their number is not the one told.
     """
-    part: Path | None = None
+    stem = f".{hashlib.sha256(url.partition('?')[0].encode()).hexdigest()[:16]}."
+    tag, have = yield Do(lambda: _kept(folder, stem, expected))
     target: Path | None = None
-    tag, have, failures = "", 0, 0
+    failures = 0
     while True:
-        ranged = {"Range": f"bytes={have}-", "If-Range": tag} if have and tag else {}
+        ranged = {"Range": f"bytes={have}-", "If-Range": tag} if have else {}
         # Encoded, the length would be that of other bytes.
         call = Call("GET", url, params or {}, {"Accept-Encoding": "identity"} | ranged, stream=True)
         reply = yield from ask(policy, call)
-        if target is None:
-            target = place(reply)
-            part = _part(target, url)
-        assert part is not None
+        target = target or folder / place(reply)
         have = have if _continues(reply, have) else 0
-        tag = reply.headers.get("etag", "")
-        tag = "" if tag.startswith("W/") else tag
+        tag = _strong(reply.headers.get("etag", ""))
+        part = folder / f"{stem}{tag.encode().hex()}{PART}"
         whole = have + int(reply.headers["content-length"]) if "content-length" in reply.headers else expected
         before, why, over = have, "", False
         out: BinaryIO = yield Do(_opening(part, have))
@@ -116,12 +124,38 @@ def fetch(
         failures = 0 if have > before and tag else failures + 1
         if failures > policy.retries:
             raise ConnectionLost(f"GET {url}: {why or 'the answer was cut short'}")
+        have = have if tag else 0
         yield Sleep(policy.pause(failures or 1))
-    if have != (whole if expected is None else expected):
-        yield Do(lambda: part.unlink(missing_ok=True))
-        raise Incomplete(f"{url}: {have} bytes came, {expected if expected is not None else whole} were told.")
+    told = whole if expected is None else expected
+    if have != told and told is not None:
+        yield Do(lambda: _clear(folder, stem))
+        raise Incomplete(f"{url}: {have} bytes came, {told} were told.")
     yield Do(lambda: part.replace(target))
+    yield Do(lambda: _clear(folder, stem))
     return target
+
+
+def _kept(folder: Path, stem: str, expected: int | None) -> tuple[str, int]:
+    """The ETag of what an earlier download left, and how many bytes."""
+    for part in folder.glob(f"{stem}*{PART}"):
+        try:
+            tag = bytes.fromhex(part.name[len(stem) : -len(PART)]).decode()
+        except ValueError:
+            continue
+        have = part.stat().st_size
+        if tag and have and (expected is None or have < expected):
+            return tag, have
+    return "", 0
+
+
+def _clear(folder: Path, stem: str) -> None:
+    for part in folder.glob(f"{stem}*{PART}"):
+        part.unlink(missing_ok=True)
+
+
+def _strong(tag: str) -> str:
+    """An ETag that stands for the very bytes, and fits a file name."""
+    return "" if tag.startswith("W/") or len(tag) > 100 else tag
 
 
 def _continues(reply: Reply, have: int) -> bool:
@@ -140,10 +174,6 @@ def _opening(part: Path, have: int) -> Callable[[], BinaryIO]:
 
 def _writing(out: BinaryIO, chunk: bytes) -> Callable[[], int]:
     return lambda: out.write(chunk)
-
-
-def _part(target: Path, url: str) -> Path:
-    return target.with_name(f".{hashlib.sha256(url.partition('?')[0].encode()).hexdigest()[:16]}.part")
 
 
 def filename(reply: Reply) -> str:
