@@ -1,4 +1,4 @@
-"""bull-board lists our jobs, and its button for retry is a replay."""
+"""bull-board and Arena list our jobs, and their button for retry is a replay."""
 
 from __future__ import annotations
 
@@ -30,15 +30,25 @@ class Board:
         self.client.put(f"/api/queues/images/{job_id}/retry").raise_for_status()
 
 
-@pytest.fixture
-def board(valkey_url: str) -> Iterator[Board]:
-    if not (MODULES / "@bull-board").is_dir():
-        pytest.skip("npm install --prefix .tools bullmq@5 @bull-board/api @bull-board/express express")
-    command = [find_program("node"), str(ROOT / "tests/e2e/board.cjs"), valkey_url]
+class Arena(Board):
+    def jobs(self, status: str) -> list[dict[str, Any]]:
+        jobs: list[dict[str, Any]] = self.client.get(f"/valkey/images/{status}.json").raise_for_status().json()
+        return jobs
+
+    def retry(self, job_id: str) -> None:
+        self.client.patch(f"/api/queue/valkey/images/job/{job_id}").raise_for_status()
+
+
+@pytest.fixture(params=[Board, Arena])
+def board(request: pytest.FixtureRequest, valkey_url: str) -> Iterator[Board]:
+    package, script = ("bull-arena", "arena.cjs") if request.param is Arena else ("@bull-board", "board.cjs")
+    if not (MODULES / package).is_dir():
+        pytest.skip("npm install --prefix .tools bullmq@5 @bull-board/api @bull-board/express bull-arena@4 express")
+    command = [find_program("node"), str(ROOT / "tests/e2e" / script), valkey_url]
     env = {**os.environ, "NODE_PATH": str(MODULES)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=env, preexec_fn=die_with_parent) as process:
         assert process.stdout
-        board = Board(int(process.stdout.readline()))
+        board: Board = request.param(int(process.stdout.readline()))
         yield board
         board.client.close()
         process.kill()
