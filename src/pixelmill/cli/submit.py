@@ -63,18 +63,24 @@ def submit(
     with remote.service(url, key) as client:
         batches: list[Batch] = []
         parts = groups(sources, client.limits().max_files)
-        with remote.bars(quiet=as_json, bytes_=True) as progress:
-            for number, part in enumerate(parts, 1):
-                task = progress.add_task(f"upload {number}/{len(parts)}" if len(parts) > 1 else "upload", total=None)
+        try:
+            with remote.bars(quiet=as_json, bytes_=True) as progress:
+                for number, part in enumerate(parts, 1):
+                    name = f"upload {number}/{len(parts)}" if len(parts) > 1 else "upload"
+                    task = progress.add_task(name, total=None)
 
-                def on_progress(sent: int, total: int, task: Any = task) -> None:
-                    progress.update(task, completed=sent, total=total)
+                    def on_progress(sent: int, total: int, task: Any = task) -> None:
+                        progress.update(task, completed=sent, total=total)
 
-                batches.append(client.submit(part, on_progress=on_progress, **options))
+                    batches.append(client.submit(part, on_progress=on_progress, **options))
+                    _accepted(batches[-1], as_json=as_json and not wait, quiet=as_json)
+            if from_url:
+                batches.append(client.submit(urls=from_url, **options))
                 _accepted(batches[-1], as_json=as_json and not wait, quiet=as_json)
-        if from_url:
-            batches.append(client.submit(urls=from_url, **options))
-            _accepted(batches[-1], as_json=as_json and not wait, quiet=as_json)
+        except BaseException:
+            for one in batches:
+                remote.complain(f"{one.batch_id} was accepted before, with {one.progress.total} images.")
+            raise
         if not wait:
             return
         code = 0

@@ -84,7 +84,7 @@ class Procedures:
             raise ValueError("Give files or urls, not both: a request is one or the other.")
         headers = {"Idempotency-Key": f'"{wanted.key or uuid.uuid4()}"'}
         if urls:
-            told = wanted.options() | {"images": [{"url": url} for url in urls]}
+            told = wanted.options() | {"sources": [{"url": url} for url in urls]}
             call = Call("POST", "/batches", headers=headers, body=Json(_json(told).encode()))
         else:
             form = Form(wanted.fields(), files, wanted.on_progress)
@@ -185,8 +185,12 @@ class Procedures:
         failures = 0
         while True:
             headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(after)} if after else {})
-            patience = SILENCE if end is None else max(0.01, min(SILENCE, end - self.policy.clock()))
-            reply = yield from ask(self.policy, Call("GET", path, headers=headers, stream=True, patience=patience))
+            patience = SILENCE if end is None else max(1.0, min(SILENCE, end - self.policy.clock()))
+            try:
+                reply = yield from ask(self.policy, Call("GET", path, headers=headers, stream=True, patience=patience))
+            except ConnectionLost:
+                self._in_time(batch_id, end)
+                raise
             if reply.status == 204:
                 return
             parser, why = sse.Parser(), "the service ended the stream"

@@ -91,6 +91,15 @@ async def test_an_upload_with_all_it_may_carry(mill: Both, site: Site, tmp_path:
     assert seen[-1][0] == seen[-1][1] > 3 * len(JPEG)
 
 
+async def test_addresses_are_fetched_by_the_service(mill: Both) -> None:
+    urls = ["https://example.com/a.jpg", "https://example.com/%C3%A9.png"]
+    batch = await mill.submit(urls=urls, preset="thumbnail", metadata={"order": 7})
+    assert [one.original_name for one in batch.files] == ["a.jpg", "é.png"]
+    assert (batch.status, batch.preset, batch.metadata) == ("waiting", "thumbnail", {"order": 7})
+    with pytest.raises(ProblemError, match="address-refused"):
+        await mill.submit(urls=["http://127.0.0.1/a.jpg"])
+
+
 async def test_follow_fetch_and_archive(mill: Both, site: Site, tmp_path: Path) -> None:
     batch = await site.accepted(("a.jpg", JPEG), ("a.jpg", JPEG))
     with pytest.raises(TimedOut):
