@@ -12,6 +12,7 @@ from starlette.responses import Response
 from pixelmill.api import schemas
 from pixelmill.api.auth import PUBLIC
 from pixelmill.errors import PixelmillError
+from pixelmill.recipes import Recipe
 
 router = APIRouter(include_in_schema=False)
 
@@ -100,6 +101,10 @@ _TAGS = {
 
 def _finish(document: dict[str, Any]) -> dict[str, Any]:
     components = document.setdefault("components", {}).setdefault("schemas", {})
+    recipe = Recipe.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
+    for name, schema in {**recipe.pop("$defs", {}), "Recipe": recipe}.items():
+        if components.setdefault(name, schema) != schema:
+            raise TypeError(f"the document has two schemas of the name {name}")
     components["Problem"] = schemas.Problem.model_json_schema()
     for path in document["paths"].values():
         for operation in path.values():

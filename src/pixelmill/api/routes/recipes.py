@@ -24,7 +24,7 @@ _BODY: dict[str, Any] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"type": "object"},
+                "schema": {"$ref": "#/components/schemas/Recipe"},
                 "example": {
                     "variants": [
                         {

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from pydantic import ConfigDict, Field, model_validator
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
@@ -25,6 +26,21 @@ from pixelmill.records import uploads as records
 from pixelmill.records.models import Upload
 from pixelmill.records.tables import now
 from pixelmill.storage import keys
+
+
+class _NotTus(Convertor[str]):
+    """``/uploads/tus`` is an address of its own, for every method."""
+
+    regex = "(?!tus(?:/|$))[^/]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("upload", _NotTus())
 
 router = APIRouter(tags=["uploads"])
 
@@ -216,7 +232,7 @@ def _type(text: str) -> str:
 
 
 @router.put(
-    "/uploads/{uploadId}",
+    "/uploads/{uploadId:upload}",
     status_code=201,
     summary="Send the file of a ticket",
     response_model=UploadOut,
@@ -261,7 +277,7 @@ async def send_upload(request: Request, parts: Given, caller: Sender, uploadId: 
 
 
 @router.get(
-    "/uploads/{uploadId}",
+    "/uploads/{uploadId:upload}",
     summary="What has become of an upload",
     response_model=UploadOut,
     responses=problems.responses("not-found", "unavailable"),
@@ -271,7 +287,7 @@ async def get_upload(parts: Given, caller: Uploader, uploadId: UploadId) -> Resp
 
 
 @router.delete(
-    "/uploads/{uploadId}",
+    "/uploads/{uploadId:upload}",
     status_code=204,
     summary="Give up an upload",
     responses=problems.responses("not-found", "conflict", "unavailable"),
