@@ -95,7 +95,7 @@ def _encoded(
 
     first = choices[0]
     if output.lossless:
-        exact = [choice for choice in choices if choice.lossless]
+        exact = [choice for choice in choices if choice.lossless] or [encode.load("png")]
         files = [(one(image, choice, None), choice) for choice in exact]
         data, format = min(files, key=lambda file: len(file[0]))
         return data, format, None, {}

@@ -6,6 +6,9 @@ real file of every format and tries the forbidden ones.
 
 from __future__ import annotations
 
+import resource
+from pathlib import Path
+
 import pyvips
 
 LOADERS = {
@@ -35,6 +38,17 @@ def setup() -> None:
 def is_memory(error: Exception) -> bool:
     """Whether libvips failed for want of memory, which says nothing about the image."""
     return isinstance(error, MemoryError) or any(text in str(error).lower() for text in NO_MEMORY)
+
+
+def short_of(needed: int) -> bool:
+    """Whether so many bytes more would break the limit of this process: then an error of a library that does not say
+    why is taken for want of memory, and the image is not blamed for it."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    try:
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:
+        return False
+    return limit != resource.RLIM_INFINITY and used + needed > limit
 
 
 def reason(error: Exception) -> str:

@@ -62,8 +62,8 @@ class Output(Model):
 
     @model_validator(mode="after")
     def _together(self) -> Output:
-        if self.lossless and self.format in ("jpeg",):
-            raise ValueError("jpeg cannot be lossless: choose png, webp, avif or jxl")
+        if self.lossless and self.format in ("jpeg", "gif"):
+            raise ValueError(f"{self.format} cannot be lossless: choose png, webp, avif, jxl or tiff")
         if self.lossless and self.max_bytes:
             raise ValueError("lossless and maxBytes exclude each other")
         if self.quality == "auto" and self.max_bytes:

@@ -186,3 +186,10 @@ def test_curves_rise() -> None:
         assert list(curve) == sorted(curve) and [s for _, s in curve] == sorted(s for _, s in curve), format
         for target in (50, 70, 85):
             assert search.score_for(format, search.quality_for(format, target)) == pytest.approx(target, abs=1.5)
+
+
+def test_lossless_of_what_cannot_be_is_a_png() -> None:
+    file = finished(pictures.photo(), format="same", lossless=True)
+    assert file.format.name == "png"
+    with pytest.raises(ValueError, match="gif cannot"):
+        Output(format="gif", lossless=True)

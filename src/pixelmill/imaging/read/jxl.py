@@ -9,6 +9,10 @@ from typing import Any
 import pyvips
 
 from pixelmill.errors import PixelmillError
+from pixelmill.imaging import vips
+
+WORKING = 40
+"""Bytes a pixel that libjxl works with: three planes of 32-bit numbers, twice, and the result."""
 
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 
@@ -81,6 +85,9 @@ def load(data: Any) -> pyvips.Image:
     except MemoryError:
         raise
     except Exception as error:  # imagecodecs' own error classes share no base
+        size = header(data)
+        if vips.short_of(size["width"] * size["height"] * WORKING):
+            raise PixelmillError("out-of-memory") from error
         raise PixelmillError("corrupt-image", f"The JPEG XL cannot be read: {error}.") from error
     expected = header(data)
     if pixels.ndim == 4 or (pixels.ndim == 3 and pixels.shape[:2] != (expected["height"], expected["width"])):

@@ -81,7 +81,8 @@ def _limits(memory_bytes: int) -> None:
     ):
         hard = resource.getrlimit(name)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(name, (value, value))
+        with suppress(ValueError, OSError):  # macOS knows the name of RLIMIT_AS and refuses it
+            resource.setrlimit(name, (value, value))
     # A write beyond RLIMIT_FSIZE is then an error, not the end.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
