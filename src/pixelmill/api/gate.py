@@ -32,6 +32,15 @@ log = structlog.stdlib.get_logger(__name__)
 PROBES = frozenset({"/livez", "/readyz"})
 #: Types of bodies that may be large, and are measured by the routes that read them.
 LARGE = ("multipart/form-data", "application/offset+octet-stream")
+#: Headers by which two requests that send bytes of an upload are the same.
+UPLOAD = (
+    "content-length",
+    "upload-length",
+    "upload-metadata",
+    "upload-offset",
+    "upload-checksum",
+    "x-http-method-override",
+)
 #: Bytes of the longest address taken.
 MOST_ADDRESS = 8 * 1024
 
@@ -157,8 +166,7 @@ class _Passage:
         if self._once is None or kind.startswith("multipart/form-data"):
             return None
         if kind.startswith(LARGE):
-            names = ("upload-length", "upload-defer-length", "upload-metadata", "content-length")
-            return self._once.settle(repr([self._connection.headers.get(name) for name in names]).encode())
+            return self._once.settle(repr([self._connection.headers.get(name) for name in UPLOAD]).encode())
         whole = await self._body.whole() if self._body else b""
         self._receive = _again(whole, self._receive)
         self._body = None

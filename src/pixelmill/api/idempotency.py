@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 HEADER = "idempotency-key"
 #: Headers of the first answer that are given again.
-KEPT = ("location", "retry-after", "content-type", "cache-control", "etag")
+KEPT = ("location", "retry-after", "content-type", "cache-control", "etag", "tus-resumable", "upload-expires")
 #: Most bytes of an answer that is kept; what creates something answers with much less.
 MOST = 256 * 1024
 MOST_LETTERS = 255

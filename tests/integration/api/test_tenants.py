@@ -26,6 +26,7 @@ PUBLIC = {
     "GET /session",
     "DELETE /session",
     "GET /shares/{token}",
+    "OPTIONS /uploads/tus",
 }
 #: Operations that need a key and tell everybody the same.
 SAME_FOR_ALL = {"GET /presets", "GET /recipes/schema", "POST /recipes/validate", "POST /recipes/preview"}
@@ -34,6 +35,9 @@ OPERATORS = {"GET /queue", "POST /queue/pause", "POST /queue/resume", "GET /work
 #: Operations without an id in their address that make or change something of the caller's own, with a body to send.
 OWN: Mapping[str, Any] = {
     "POST /process-images": None,
+    "POST /batches": {"sources": [{"url": "https://images.example.com/a.jpg"}]},
+    "POST /uploads": {"count": 1},
+    "POST /uploads/tus": None,
     "POST /session": None,
     "DELETE /dead-letters": None,
     "POST /dead-letters/replay": {},
@@ -41,6 +45,8 @@ OWN: Mapping[str, Any] = {
     "POST /webhooks": {"url": "https://hooks.example.com/it"},
     "POST /callback-secret/rotate": {},
 }
+#: What some need in the head.
+HEADERS: Mapping[str, Any] = {"POST /uploads/tus": {"Tus-Resumable": "1.0.0", "Upload-Length": "7"}}
 #: Bodies of operations that have an id in their address.
 BODIES: Mapping[str, Any] = {
     "PATCH /webhooks/{webhookId}": {"enabled": False},
@@ -89,6 +95,9 @@ async def things(site: Site, of: Tenant) -> dict[str, str]:
     bad = await site.claim(batch["files"][1]["jobId"])
     await work.fail(site.parts.database, bad, work.Failure("corrupt-image", "Cut."), work.Report())
     made = {"batchId": batch["batchId"], "jobId": job["jobId"], "variant": job["variants"][0]["name"]}
+    made["uploadId"] = (await made_by(of, "/uploads", {"count": 1}))["files"][0]["uploadId"]
+    begun = await of.client.post("/uploads/tus", headers=HEADERS["POST /uploads/tus"])
+    made["tusId"] = begun.headers["location"].rpartition("/")[2]
     made["keyId"] = (await made_by(of, "/keys", {"name": "spare", "scopes": ["read"]}))["keyId"]
     made["shareId"] = (await made_by(of, f"/batches/{made['batchId']}/shares", {}))["shareId"]
     made["webhookId"] = (await made_by(of, "/webhooks", {"url": "https://hooks.example.com/it"}))["webhookId"]
@@ -107,10 +116,12 @@ async def made_by(of: Tenant, path: str, body: Any) -> dict[str, Any]:
 
 async def ask(of: Tenant, operation: str, ids: Mapping[str, str], body: Any = None) -> httpx.Response:
     method, path = operation.split(" ")
+    if path.startswith("/uploads/tus/"):
+        ids = {**ids, "uploadId": ids["tusId"]}
     unknown = set(re.findall(r"{(\w+)}", path)) - set(ids)
     assert not unknown, f"{operation}: make a thing with {unknown} in things(), or list the operation above"
     # A stream that would not end is not waited for.
-    async with of.client.stream(method, path.format(**ids), json=body) as answer:
+    async with of.client.stream(method, path.format(**ids), json=body, headers=HEADERS.get(operation)) as answer:
         if answer.headers.get("content-type", "").startswith("text/event-stream"):
             return answer
         await answer.aread()
@@ -177,6 +188,15 @@ async def all_seen(of: Tenant) -> list[Any]:
     for key in found[2]["keys"]:
         del key["lastUsedAt"]
     return found
+
+
+async def test_nobody_can_use_the_uploads_of_another(two: Two) -> None:
+    sent = await two.first.client.put(f"/uploads/{two.ids['uploadId']}", content=JPEG)
+    assert sent.status_code == 201, sent.text
+    wanted = {"sources": [{"uploadId": two.ids["uploadId"]}]}
+    refused = await two.second.client.post("/batches", json=wanted)
+    assert refused.status_code == 404, refused.text
+    assert (await two.first.client.post("/batches", json=wanted)).status_code == 202
 
 
 async def test_lists_show_their_owner_its_own(two: Two) -> None:
