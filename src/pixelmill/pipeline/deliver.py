@@ -129,7 +129,11 @@ class Deliverer:
 
     async def drain(self) -> None:
         """Send all that is due by now, and wait for the answers."""
-        while await self.round() or self._sending:
+        more = True
+        while more:
+            # Those that end during a round make room for what that round could not take.
+            busy = bool(self._sending)
+            more = bool(await self.round()) or busy
             await asyncio.gather(*(task for _, task in self._sending.values()))
 
     async def _deliver(self, one: Delivery, process_id: str) -> None:
