@@ -228,6 +228,23 @@ def test_an_archive_is_opened(page: Page, service: Service, photos: list[Path]) 
     expect(page.get_by_role("alert")).to_contain_text("broken.zip cannot be opened")
 
 
+def test_photos_on_the_web(page: Page, start_service: Callable[..., Service]) -> None:
+    service = start_service({"PIXELMILL_ALLOW_HOSTS": "127.0.0.1"})
+    page.goto(service.base_url)
+    page.get_by_role("radio", name="Default").check()
+    page.get_by_role("button", name="Take photos from the web").click()
+    dialog = page.get_by_role("dialog", name="Photos on the web")
+    field = dialog.get_by_role("textbox")
+    field.fill("ftp://example.com/a.jpg")
+    expect(dialog.get_by_text("is no http or https address")).to_be_visible()
+    assert serious(page) == []
+    field.fill(f"{service.base_url}/samples/field.jpg\n{service.base_url}/livez")
+    dialog.get_by_role("button", name="Make 2 variants from 2 photos").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 variant ready, 1 photo failed.")
+    expect(row(page, "field.jpg").locator("[data-state=completed]")).to_have_count(1)
+    expect(row(page, "livez")).to_contain_text("Unsupported format.")
+
+
 def test_a_refused_file_has_its_reason_beside_it(page: Page, service: Service, photo: Path) -> None:
     page.goto(service.base_url)
     choose(page, NOT_AN_IMAGE, photo)

@@ -1,5 +1,5 @@
 import type { Schema } from "../recipe/schema";
-import type { Batch, BatchPage, BatchStatus, ImageJob, MadeShare, Presets, Problem, Recipe, Share } from "./types";
+import type { Accepted, Batch, BatchPage, BatchStatus, ImageJob, MadeShare, Presets, Problem, Recipe, Share } from "./types";
 
 /** An answer that is not the one asked for, in the service's own words where it gave some. */
 export class ApiError extends Error {
@@ -116,4 +116,10 @@ export function makeShare(batchId: string, expiresIn: number): Promise<MadeShare
 
 export function endShare({ batchId, shareId }: Share): Promise<unknown> {
   return ask(`/batches/${encodeURIComponent(batchId)}/shares/${encodeURIComponent(shareId)}`, { method: "DELETE" });
+}
+
+/** A batch of images that the service fetches itself. */
+export function makeFromAddresses(addresses: readonly string[], what: { preset: string } | { recipe: Recipe }): Promise<Accepted> {
+  const body = JSON.stringify({ sources: addresses.map((url) => ({ url })), ...what });
+  return ask<Accepted>("/batches", { method: "POST", body });
 }

@@ -197,7 +197,7 @@ function Errors({ queue, filter, onFilter, scopes }: Omit<Props, "queue"> & { qu
                 {act.code && ` (${codeName(act.code).toLowerCase()})`}{" "}
                 {act.verb === "replay"
                   ? "will be done again. Their variants that are made stay."
-                  : "will be deleted with their originals and variants. That cannot be undone. Their batches still count them as failed."}
+                  : "will be deleted with their originals and variants. That cannot be undone. They stay in the list, as failed."}
               </p>
               <div className="mt-5 flex gap-2.5">
                 <Button

@@ -19,6 +19,7 @@ import { add, type Item, judge, remove, useSelection } from "./selection";
 import { type Sending, useSend } from "./send";
 
 const Builder = lazy(() => import("../recipe/builder").then((module) => ({ default: module.Builder })));
+const AddressDialog = lazy(() => import("./address-dialog").then((module) => ({ default: module.AddressDialog })));
 const CodeDialog = lazy(() => import("../recipe/code-dialog").then((module) => ({ default: module.CodeDialog })));
 
 function useTitle(title: string): void {
@@ -37,6 +38,7 @@ export function StudioPage() {
   const limits = offer.data?.limits;
   const { choice, choose, changeOwn } = useChoice(presets);
   const [valid, setValid] = useState(true);
+  const [asking, setAsking] = useState(false);
   const [code, setCode] = useState<Choice | null>(null);
   const tidy = useTidy();
   const { good, reasons } = useMemo(() => judge(items, limits), [items, limits]);
@@ -117,17 +119,20 @@ export function StudioPage() {
           {items.length === 0 ? (
             <EmptyTable limits={limits} over={over} onBrowse={browse} onFiles={take} />
           ) : (
-            <>
-              <div
-                className={`rounded-2xl bg-sunken p-3 ring-1 transition-shadow sm:p-5 ${over ? "ring-2 ring-accent" : "ring-line"}`}
-              >
-                <LightTable items={items} reasons={reasons} shares={shares} onRemove={drop} onAdd={browse} />
-              </div>
-              <p className="figures mt-3 text-sm text-ink-faint">
-                {limits && `Up to ${count(limits.maxFiles, "photo")} in one batch, ${bytes(limits.maxFileBytes)} each.`}
-              </p>
-            </>
+            <div
+              className={`rounded-2xl bg-sunken p-3 ring-1 transition-shadow sm:p-5 ${over ? "ring-2 ring-accent" : "ring-line"}`}
+            >
+              <LightTable items={items} reasons={reasons} shares={shares} onRemove={drop} onAdd={browse} />
+            </div>
           )}
+          <div className="figures mt-2 flex flex-wrap items-center justify-between gap-x-6 text-sm text-ink-faint">
+            <p>
+              {items.length > 0 &&
+                limits &&
+                `Up to ${count(limits.maxFiles, "photo")} in one batch, ${bytes(limits.maxFileBytes)} each.`}
+            </p>
+            <TextButton onClick={() => setAsking(true)}>Take photos from the web</TextButton>
+          </div>
         </section>
         <section aria-label="What to make" className="lg:sticky lg:top-6 lg:col-start-2 lg:row-span-2 lg:row-start-1">
           {offer.error ? (
@@ -169,6 +174,11 @@ export function StudioPage() {
           />
         </section>
       </div>
+      {asking && choice && (
+        <Suspense>
+          <AddressDialog choice={choice} onAccepted={accepted} onClose={() => setAsking(false)} />
+        </Suspense>
+      )}
       {code && (
         <Suspense>
           <CodeDialog
