@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
 class Scope(Enum):
     UPLOAD = "upload"
     READ = "read"
