@@ -37,7 +37,12 @@ export interface paths {
         /** List batches, newest first */
         get: operations["listBatches"];
         put?: never;
-        post?: never;
+        /**
+         * Have images made that lie elsewhere, or were uploaded before
+         * @description It is accepted at once; workers fetch what lies elsewhere. What cannot be fetched becomes a failed image with a
+         *     reason, and the others are made. An upload is taken by one batch only.
+         */
+        post: operations["createBatch"];
         delete?: never;
         options?: never;
         head?: never;
@@ -576,6 +581,104 @@ export interface paths {
          */
         post: operations["replayDelivery"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uploads/tus": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin a resumable upload
+         * @description tus 1.0.0: `filename` of `Upload-Metadata` becomes the file's name. A body may bring the first bytes.
+         *
+         *     The last part of `Location` is the `uploadId` that `POST /batches` takes once the upload is complete.
+         */
+        post: operations["tusCreate"];
+        delete?: never;
+        /** What this tus server can do */
+        options: operations["tusOptions"];
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uploads/tus/{uploadId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far a resumable upload is (HEAD)
+         * @description tus asks by HEAD, with `Tus-Resumable`: `Upload-Offset` is how many bytes are stored for good.
+         */
+        get: operations["tusHead"];
+        put?: never;
+        /** PATCH or DELETE, for clients that can send neither */
+        post: operations["tusOverride"];
+        /** Give up a resumable upload */
+        delete: operations["tusDelete"];
+        options?: never;
+        head?: never;
+        /**
+         * Send the next bytes of a resumable upload
+         * @description What has come counts also when the connection breaks, unless the body has an `Upload-Checksum`.
+         */
+        patch: operations["tusPatch"];
+        trace?: never;
+    };
+    "/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A ticket: leave to send files directly
+         * @description Give each part of the answer to whoever is to send that file: a page, a phone. No key is needed to send it.
+         *
+         *     An address is good for one file of that size and type, until it expires. Then `POST /batches` takes the `uploadId`.
+         */
+        post: operations["makeTicket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uploads/{uploadId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What has become of an upload */
+        get: operations["getUpload"];
+        /**
+         * Send the file of a ticket
+         * @description The body is the file itself. The address is the one in the ticket, and is good for one file.
+         *
+         *     A request that fails leaves nothing, and can be sent again.
+         */
+        put: operations["sendUpload"];
+        post?: never;
+        /**
+         * Give up an upload
+         * @description Its bytes are deleted. One that a batch has taken goes with the batch.
+         */
+        delete: operations["deleteUpload"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1352,6 +1455,51 @@ export interface components {
             secrets: components["schemas"]["SecretOut"][];
         };
         /**
+         * NewBatch
+         * @description The same options as `POST /process-images`.
+         */
+        NewBatch: {
+            /** Sources */
+            sources: components["schemas"]["Source"][];
+            /**
+             * Preset
+             * @description A name from GET /presets. Without it and `recipe`: `default`.
+             */
+            preset?: string | null;
+            /**
+             * Recipe
+             * @description What to make, as JSON: `{"variants": [{"name": …, "steps": […], "output": {…}}]}`.
+             */
+            recipe?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Priority
+             * @description 0, the default, goes first; then 1, 2 … 2097151.
+             * @default 0
+             */
+            priority: number;
+            /**
+             * Callbackurl
+             * @description An http or https address that is told when the batch is over.
+             */
+            callbackUrl?: string | null;
+            /**
+             * Metadata
+             * @description A JSON object, kept and given back with the batch; at most 16384 bytes.
+             */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Retention
+             * @description How long bytes are kept after the end of the batch, in seconds, 0 for ever, as JSON: `{"originals": 3600, "results": 86400}`. What is not named is as the preset or the service has it.
+             */
+            retention?: {
+                [key: string]: number;
+            } | null;
+        };
+        /**
          * NewKey
          * @description What a key is to be.
          */
@@ -1377,10 +1525,10 @@ export interface components {
              */
             owner?: string | null;
             /**
-             * Expiresat
-             * @description Never, if not given.
+             * Expiresin
+             * @description Seconds that it is good for; for ever, if not given.
              */
-            expiresAt?: string | null;
+            expiresIn?: number | null;
             /** @default {} */
             limits: components["schemas"]["KeyLimits"];
         };
@@ -1390,6 +1538,32 @@ export interface components {
              * Expiresin
              * @description Seconds that the link is to be good.
              * @default 604800
+             */
+            expiresIn: number;
+        };
+        /**
+         * NewTicket
+         * @description Either `files`, or `count` files of any name.
+         */
+        NewTicket: {
+            /** Files */
+            files?: components["schemas"]["TicketFile"][] | null;
+            /** Count */
+            count?: number | null;
+            /**
+             * Maxbytes
+             * @description Most bytes of each file.
+             */
+            maxBytes?: number | null;
+            /**
+             * Types
+             * @description Media types that are taken.
+             */
+            types?: string[] | null;
+            /**
+             * Expiresin
+             * @description Seconds that the addresses are to be good.
+             * @default 3600
              */
             expiresIn: number;
         };
@@ -1601,6 +1775,30 @@ export interface components {
             until: string | null;
         };
         /**
+         * Sending
+         * @description One request to send as it is told here. `POST`: a form with `fields`, then the file in the field `file`.
+         */
+        Sending: {
+            /** Uploadid */
+            uploadId: string;
+            /** Name */
+            name: string;
+            /** Method */
+            method: string;
+            /** Url */
+            url: string;
+            /** Headers */
+            headers: {
+                [key: string]: string;
+            };
+            /** Fields */
+            fields: {
+                [key: string]: string;
+            };
+            /** Maxbytes */
+            maxBytes: number;
+        };
+        /**
          * SessionOut
          * @description Who you are here.
          */
@@ -1655,6 +1853,38 @@ export interface components {
             expiresAt: string;
         };
         /**
+         * Source
+         * @description Exactly one of `url`, `uploadId`, `key` and `prefix`.
+         */
+        Source: {
+            /**
+             * Url
+             * @description A public http or https address.
+             * @example https://example.com/a.jpg
+             */
+            url?: string | null;
+            /**
+             * Uploadid
+             * @description Of an upload that is complete.
+             */
+            uploadId?: string | null;
+            /**
+             * Key
+             * @description An object in the service's own storage.
+             */
+            key?: string | null;
+            /**
+             * Prefix
+             * @description Every object there whose key starts so.
+             */
+            prefix?: string | null;
+            /**
+             * Name
+             * @description What to call it; else what the address calls it.
+             */
+            name?: string | null;
+        };
+        /**
          * State
          * @description State of an image, and of a variant.
          * @enum {string}
@@ -1697,6 +1927,38 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** TicketFile */
+        TicketFile: {
+            /**
+             * Name
+             * @example photo.jpg
+             */
+            name: string;
+            /**
+             * Type
+             * @description Its media type.
+             * @example image/jpeg
+             */
+            type?: string | null;
+            /**
+             * Bytes
+             * @description Its exact size; else up to `maxBytes`.
+             */
+            bytes?: number | null;
+        };
+        /** TicketOut */
+        TicketOut: {
+            /** Ticketid */
+            ticketId: string;
+            /**
+             * Expiresat
+             * Format: date-time
+             * @example 2026-11-22T06:00:00.000Z
+             */
+            expiresAt: string;
+            /** Files */
+            files: components["schemas"]["Sending"][];
+        };
         /** TryOut */
         TryOut: {
             /** At */
@@ -1707,6 +1969,34 @@ export interface components {
             error: string | null;
             /** Seconds */
             seconds: number;
+        };
+        /**
+         * UploadOut
+         * @description An upload. `uploadId` goes into `sources` of `POST /batches` once it is complete.
+         */
+        UploadOut: {
+            /** Uploadid */
+            uploadId: string;
+            /**
+             * State
+             * @description open, finished or taken. One that is stored at S3 itself stays open until taken.
+             */
+            state: string;
+            /** Name */
+            name: string;
+            /**
+             * Bytes
+             * @description Bytes that are stored for good.
+             */
+            bytes: number;
+            /** Format */
+            format: string | null;
+            /**
+             * Expiresat
+             * Format: date-time
+             * @example 2026-11-22T06:00:00.000Z
+             */
+            expiresAt: string;
         };
         /**
          * VariantOut
@@ -1866,6 +2156,803 @@ export interface components {
         WorkersOut: {
             /** Workers */
             workers: components["schemas"]["WorkerOut"][];
+        };
+        /**
+         * Adjust
+         * @description Brightness and contrast of the colour values, as a photo editor's two sliders.
+         */
+        Adjust: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "adjust";
+            /**
+             * Brightness
+             * @description Added to every value, in per cent of white.
+             * @default 0
+             */
+            brightness: number;
+            /**
+             * Contrast
+             * @description Per cent by which values move away from middle grey.
+             * @default 0
+             */
+            contrast: number;
+        };
+        /**
+         * Background
+         * @description Lay the image on a colour, which may itself be transparent in part.
+         */
+        Background: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "background";
+            /**
+             * Colour
+             * @description The colour beneath.
+             * @default #ffffff
+             */
+            colour: string;
+        };
+        /**
+         * Blur
+         * @description Gaussian blur.
+         */
+        Blur: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "blur";
+            /**
+             * Sigma
+             * @description Standard deviation in pixels.
+             */
+            sigma: number;
+        };
+        /**
+         * Crop
+         * @description Cut out a rectangle: at a place (`left`, `top`), at a focal point, or by gravity.
+         */
+        Crop: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "crop";
+            /**
+             * Width
+             * @description Width of the rectangle.
+             */
+            width: number;
+            /**
+             * Height
+             * @description Height of the rectangle.
+             */
+            height: number;
+            /**
+             * Left
+             * @description From the left edge; needs `top` too.
+             * @default null
+             */
+            left: number | null;
+            /**
+             * Top
+             * @description From the top edge; needs `left` too.
+             * @default null
+             */
+            top: number | null;
+            /**
+             * Gravity
+             * @description Where to cut when no place is given.
+             * @default center
+             * @enum {string}
+             */
+            gravity: "center" | "north" | "northeast" | "east" | "southeast" | "south" | "southwest" | "west" | "northwest" | "attention" | "entropy";
+            /**
+             * @description The point to keep; goes before `gravity`.
+             * @default null
+             */
+            focal: components["schemas"]["Point"] | null;
+        };
+        /**
+         * Duotone
+         * @description Two colours: dark tones become one, light tones the other, and those between a mixture.
+         */
+        Duotone: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "duotone";
+            /**
+             * Shadow
+             * @description What black becomes.
+             * @default #192550
+             */
+            shadow: string;
+            /**
+             * Highlight
+             * @description What white becomes.
+             * @default #f3e6d3
+             */
+            highlight: string;
+        };
+        /**
+         * Flatten
+         * @description Lay the image on a background, so that nothing is transparent.
+         */
+        Flatten: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "flatten";
+            /**
+             * Background
+             * @description The colour beneath; its own transparency is ignored.
+             * @default #ffffff
+             */
+            background: string;
+        };
+        /**
+         * Flip
+         * @description Mirror the image.
+         */
+        Flip: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "flip";
+            /**
+             * Direction
+             * @description `horizontal` swaps left and right, `vertical` swaps top and bottom.
+             * @default horizontal
+             * @enum {string}
+             */
+            direction: "horizontal" | "vertical" | "both";
+        };
+        /**
+         * Gamma
+         * @description Lighten (above 1) or darken (below 1) the middle tones; black and white stay.
+         */
+        Gamma: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "gamma";
+            /**
+             * Gamma
+             * @description Exponent.
+             */
+            gamma: number;
+        };
+        /**
+         * Grayscale
+         * @description Black and white: each pixel's luma.
+         */
+        Grayscale: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "grayscale";
+        };
+        /**
+         * Ladder
+         * @description Scale by a ladder of widths: the first rung wide enough says how wide the image becomes. Never enlarges.
+         */
+        Ladder: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "ladder";
+            /**
+             * Rungs
+             * @description From narrow to wide; the last may have no `upTo`.
+             */
+            rungs: components["schemas"]["Rung"][];
+        };
+        /**
+         * Modulate
+         * @description Brightness, saturation and hue, in the LCh colour space, where they do not disturb one another.
+         */
+        Modulate: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "modulate";
+            /**
+             * Brightness
+             * @description Factor of lightness; 1 changes nothing.
+             * @default 1
+             */
+            brightness: number;
+            /**
+             * Saturation
+             * @description Factor of colourfulness; 0 is grey.
+             * @default 1
+             */
+            saturation: number;
+            /**
+             * Hue
+             * @description Degrees by which hues turn.
+             * @default 0
+             */
+            hue: number;
+        };
+        /**
+         * Normalise
+         * @description Stretch the tones so that the darkest become black and the lightest white.
+         */
+        Normalise: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "normalise";
+            /**
+             * Lower
+             * @description So many per cent of the pixels become black.
+             * @default 1
+             */
+            lower: number;
+            /**
+             * Upper
+             * @description The pixels above this percentile become white.
+             * @default 99
+             */
+            upper: number;
+        };
+        /**
+         * Orient
+         * @description Turn the image upright. Every image is turned upright when it is decoded, so this changes nothing: it is here
+         *     for recipes that say so.
+         */
+        Orient: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "orient";
+        };
+        /**
+         * Output
+         * @description The file a variant becomes.
+         */
+        Output: {
+            /**
+             * Format
+             * @description `auto` is the smallest that looks right; `same` is the input's, else JPEG or PNG.
+             * @default jpeg
+             */
+            format: ("jpeg" | "png" | "webp" | "avif" | "jxl" | "gif" | "tiff") | ("auto" | "same");
+            /**
+             * Quality
+             * @description 1 to 100; `auto` is the smallest file that looks the same. Without it, the format's default.
+             * @default null
+             */
+            quality: number | "auto" | null;
+            /**
+             * Maxbytes
+             * @description Never larger than this: the best quality that fits is chosen.
+             * @default null
+             */
+            maxBytes: number | null;
+            /**
+             * Lossless
+             * @description Keep every pixel (PNG always does, unless `colours` is set).
+             * @default false
+             */
+            lossless: boolean;
+            /**
+             * Effort
+             * @description 0 is fastest, 10 gives the smallest file. For JPEG, 7 and more is mozjpeg's trellis.
+             * @default null
+             */
+            effort: number | null;
+            /**
+             * Mode
+             * @description How far `auto` goes for a smaller file, and how close it stays to the original.
+             * @default balanced
+             * @enum {string}
+             */
+            mode: "fast" | "balanced" | "small";
+            /**
+             * Target
+             * @description SSIMULACRA2 that `auto` reaches: 90 is not told from the original, 70 (the default) is good.
+             * @default null
+             */
+            target: number | null;
+            /**
+             * Formats
+             * @description What `format: auto` may choose from; all that keep transparency if there is some.
+             * @default null
+             */
+            formats: ("jpeg" | "png" | "webp" | "avif" | "jxl" | "gif" | "tiff")[] | null;
+            /**
+             * Progressive
+             * @description Progressive JPEG or interlaced PNG, which appear coarse first.
+             * @default null
+             */
+            progressive: boolean | null;
+            /**
+             * Subsampling
+             * @description Chroma of JPEG, WebP and AVIF; 4:2:0 unless given.
+             * @default null
+             */
+            subsampling: ("4:4:4" | "4:2:0") | null;
+            /**
+             * Colours
+             * @description PNG or GIF with a palette of so many.
+             * @default null
+             */
+            colours: number | null;
+            /**
+             * Metadata
+             * @description `copyright` keeps author and credit, `keep` all but GPS and embedded thumbnails.
+             * @default strip
+             * @enum {string}
+             */
+            metadata: "strip" | "copyright" | "keep";
+            /**
+             * Colour
+             * @description Convert to sRGB, or keep the image's ICC profile.
+             * @default srgb
+             * @enum {string}
+             */
+            colour: "srgb" | "keep";
+            /**
+             * Animated
+             * @description Keep all frames where the input has them and the format can (WebP, GIF).
+             * @default true
+             */
+            animated: boolean;
+            /**
+             * Background
+             * @description Shown through transparency where the format has none.
+             * @default #ffffff
+             */
+            background: string;
+        };
+        /**
+         * Pad
+         * @description Extend the image on its sides: with a colour, with its own edge pixels, or with its mirror image.
+         */
+        Pad: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "pad";
+            /**
+             * Top
+             * @description Pixels above.
+             * @default 0
+             */
+            top: number;
+            /**
+             * Right
+             * @description Pixels to the right.
+             * @default 0
+             */
+            right: number;
+            /**
+             * Bottom
+             * @description Pixels below.
+             * @default 0
+             */
+            bottom: number;
+            /**
+             * Left
+             * @description Pixels to the left.
+             * @default 0
+             */
+            left: number;
+            /**
+             * Extend
+             * @description What fills the new pixels.
+             * @default background
+             * @enum {string}
+             */
+            extend: "background" | "copy" | "mirror";
+            /**
+             * Background
+             * @description The colour for `background`.
+             * @default #ffffff
+             */
+            background: string;
+        };
+        /**
+         * Pixelate
+         * @description Show the image in coarse squares.
+         */
+        Pixelate: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "pixelate";
+            /**
+             * Size
+             * @description Side of a square in pixels.
+             * @default 10
+             */
+            size: number;
+        };
+        /**
+         * Point
+         * @description A place in the image: 0,0 is the top left corner, 1,1 the bottom right one.
+         */
+        Point: {
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
+        };
+        /**
+         * Resize
+         * @description Scale to a width, a height or a box. Nothing is enlarged unless `enlarge` is set.
+         */
+        Resize: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "resize";
+            /**
+             * Width
+             * @description Width of the box; without it the height decides alone.
+             * @default null
+             */
+            width: number | null;
+            /**
+             * Height
+             * @description Height of the box; without it the width decides alone.
+             * @default null
+             */
+            height: number | null;
+            /**
+             * Fit
+             * @description `inside` fits in the box; `contain` also fills the rest of it with `background`; `cover` fills the box and cuts off what sticks out; `outside` covers it and cuts nothing; `fill` stretches.
+             * @default inside
+             * @enum {string}
+             */
+            fit: "contain" | "cover" | "fill" | "inside" | "outside";
+            /**
+             * Gravity
+             * @description What `cover` keeps, and where `contain` puts the image.
+             * @default center
+             * @enum {string}
+             */
+            gravity: "center" | "north" | "northeast" | "east" | "southeast" | "south" | "southwest" | "west" | "northwest" | "attention" | "entropy";
+            /**
+             * @description The point that `cover` keeps; goes before `gravity`.
+             * @default null
+             */
+            focal: components["schemas"]["Point"] | null;
+            /**
+             * Enlarge
+             * @description Let a small image become larger.
+             * @default false
+             */
+            enlarge: boolean;
+            /**
+             * Dpr
+             * @description Device pixel ratio: multiplies width and height.
+             * @default 1
+             */
+            dpr: number;
+            /**
+             * Background
+             * @description Fills the rest of the box with `contain`.
+             * @default #ffffff
+             */
+            background: string;
+        };
+        /**
+         * Rotate
+         * @description Turn clockwise. Other angles than quarter turns make the image larger and fill its corners.
+         */
+        Rotate: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "rotate";
+            /**
+             * Angle
+             * @description Degrees, clockwise.
+             */
+            angle: number;
+            /**
+             * Background
+             * @description Fills the corners.
+             * @default #ffffff
+             */
+            background: string;
+        };
+        /**
+         * Round
+         * @description Round the corners; what is cut off becomes transparent, or the output's background.
+         */
+        Round: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "round";
+            /**
+             * Radius
+             * @description Radius in pixels; `full` makes a circle of a square.
+             */
+            radius: number | "full";
+        };
+        /**
+         * Rung
+         * @description Images up to `upTo` pixels wide become at most `width` wide; without `width` they keep their size.
+         */
+        Rung: {
+            /**
+             * Upto
+             * @default null
+             */
+            upTo: number | null;
+            /**
+             * Width
+             * @default null
+             */
+            width: number | null;
+        };
+        /**
+         * Sepia
+         * @description Brown tones, as of an old photograph.
+         */
+        Sepia: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "sepia";
+            /**
+             * Amount
+             * @description 0 leaves the colours, 1 is full sepia.
+             * @default 1
+             */
+            amount: number;
+        };
+        /**
+         * Sharpen
+         * @description Sharpen edges by an unsharp mask on lightness alone, so that colours do not shift.
+         */
+        Sharpen: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "sharpen";
+            /**
+             * Sigma
+             * @description Standard deviation of the mask in pixels.
+             * @default 0.8
+             */
+            sigma: number;
+            /**
+             * Flat
+             * @description Strength in flat areas.
+             * @default 0
+             */
+            flat: number;
+            /**
+             * Jagged
+             * @description Strength at edges.
+             * @default 3
+             */
+            jagged: number;
+        };
+        /**
+         * Text
+         * @description Write on the image, in DejaVu Sans, which comes with the package. Right-to-left scripts and line breaks work.
+         */
+        Text: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "text";
+            /**
+             * Text
+             * @description What to write.
+             */
+            text: string;
+            /**
+             * Size
+             * @description Height of the letters in pixels.
+             * @default 32
+             */
+            size: number;
+            /**
+             * Colour
+             * @description Colour of the letters.
+             * @default #ffffff
+             */
+            colour: string;
+            /**
+             * Background
+             * @description Colour of the box behind them.
+             * @default #00000080
+             */
+            background: string;
+            /**
+             * Padding
+             * @description Pixels between the letters and the edge of the box.
+             * @default 8
+             */
+            padding: number;
+            /**
+             * Position
+             * @description Where it lies.
+             * @default southeast
+             * @enum {string}
+             */
+            position: "center" | "north" | "northeast" | "east" | "southeast" | "south" | "southwest" | "west" | "northwest";
+            /**
+             * Margin
+             * @description Pixels between the box and the edges of the image.
+             * @default 16
+             */
+            margin: number;
+            /**
+             * Align
+             * @description How lines lie to one another.
+             * @default left
+             * @enum {string}
+             */
+            align: "left" | "center" | "right";
+        };
+        /**
+         * Tint
+         * @description Give the image the hue of a colour and keep its lightness.
+         */
+        Tint: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "tint";
+            /**
+             * Colour
+             * @description The colour whose hue and strength are taken.
+             */
+            colour: string;
+        };
+        /**
+         * Trim
+         * @description Cut off borders of one colour, that of the top left pixel.
+         */
+        Trim: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "trim";
+            /**
+             * Threshold
+             * @description How far a pixel's value may be from the border's.
+             * @default 10
+             */
+            threshold: number;
+        };
+        /**
+         * Variant
+         * @description One output of one image.
+         */
+        Variant: {
+            /**
+             * Name
+             * @description Lower-case letters, digits, `-`, `_` and `.`; unique in the recipe.
+             */
+            name: string;
+            /**
+             * Steps
+             * @description Done in this order.
+             * @default []
+             */
+            steps: (components["schemas"]["Adjust"] | components["schemas"]["Background"] | components["schemas"]["Blur"] | components["schemas"]["Crop"] | components["schemas"]["Duotone"] | components["schemas"]["Flatten"] | components["schemas"]["Flip"] | components["schemas"]["Gamma"] | components["schemas"]["Grayscale"] | components["schemas"]["Ladder"] | components["schemas"]["Modulate"] | components["schemas"]["Normalise"] | components["schemas"]["Orient"] | components["schemas"]["Pad"] | components["schemas"]["Pixelate"] | components["schemas"]["Resize"] | components["schemas"]["Rotate"] | components["schemas"]["Round"] | components["schemas"]["Sepia"] | components["schemas"]["Sharpen"] | components["schemas"]["Text"] | components["schemas"]["Tint"] | components["schemas"]["Trim"] | components["schemas"]["Watermark"])[];
+            /**
+             * @default {
+             *       "format": "jpeg",
+             *       "quality": null,
+             *       "maxBytes": null,
+             *       "lossless": false,
+             *       "effort": null,
+             *       "mode": "balanced",
+             *       "target": null,
+             *       "formats": null,
+             *       "progressive": null,
+             *       "subsampling": null,
+             *       "colours": null,
+             *       "metadata": "strip",
+             *       "colour": "srgb",
+             *       "animated": true,
+             *       "background": "#ffffff"
+             *     }
+             */
+            output: components["schemas"]["Output"];
+        };
+        /**
+         * Watermark
+         * @description Lay a picture over the image. The picture travels in the recipe itself, so that a recipe is whole.
+         */
+        Watermark: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            op: "watermark";
+            /**
+             * Image
+             * @description The picture (PNG, WebP, JPEG, GIF or SVG) as a `data:` URI in base64, or the base64 alone.
+             */
+            image: string;
+            /**
+             * Position
+             * @description Where it lies.
+             * @default southeast
+             * @enum {string}
+             */
+            position: "center" | "north" | "northeast" | "east" | "southeast" | "south" | "southwest" | "west" | "northwest";
+            /**
+             * Margin
+             * @description Pixels between it and the edges.
+             * @default 16
+             */
+            margin: number;
+            /**
+             * Scale
+             * @description Its width as a share of the image's width; without it, its own size.
+             * @default null
+             */
+            scale: number | null;
+            /**
+             * Opacity
+             * @description 0 cannot be seen, 1 hides what is beneath.
+             * @default 1
+             */
+            opacity: number;
+            /**
+             * Tiled
+             * @description Repeat it over the whole image.
+             * @default false
+             */
+            tiled: boolean;
+            /**
+             * Gap
+             * @description Pixels between repetitions.
+             * @default 32
+             */
+            gap: number;
+        };
+        /**
+         * Recipe
+         * @description What to make of an image.
+         */
+        Recipe: {
+            /** Variants */
+            variants: components["schemas"]["Variant"][];
+            /**
+             * Facts
+             * @description Also tell what the image looks like: palette, BlurHash, ThumbHash, perceptual hash, safe EXIF.
+             * @default true
+             */
+            facts: boolean;
         };
         /**
          * Problem
@@ -2072,6 +3159,133 @@ export interface operations {
             };
             /** @description Bad request */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createBatch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description The batch. */
+                    Location?: string;
+                    /** @description Seconds until it is worth asking. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad request or No files */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not ready or Conflict or First request still runs */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Upload expired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many files */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported format or Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Address refused or Empty file or Nothing acceptable or Bad recipe or Unknown preset or Idempotency-Key used for something else */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Locked */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Quota exceeded */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2976,7 +4190,7 @@ export interface operations {
                  *       ]
                  *     }
                  */
-                "application/json": Record<string, never>;
+                "application/json": components["schemas"]["Recipe"];
             };
         };
         responses: {
@@ -4176,6 +5390,970 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tusCreate: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version of the protocol. */
+                "Tus-Resumable": "1.0.0";
+                /** @description Its bytes in all. */
+                "Upload-Length": string;
+                /** @description `filename` and `filetype`, each with its value in base64. */
+                "Upload-Metadata"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    /** @description Where to send it. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request too slow */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict or First request still runs */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Upload expired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown version of tus */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request too large or File too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Idempotency-Key used for something else */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Locked */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Quota exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Checksum mismatch */
+            460: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Storage unavailable or Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tusOptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tusHead: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                uploadId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadOut"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Upload expired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown version of tus */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tusOverride: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version of the protocol. */
+                "Tus-Resumable": "1.0.0";
+                /** @description `PATCH` or `DELETE`. */
+                "X-HTTP-Method-Override": string;
+            };
+            path: {
+                uploadId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request too slow */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Upload expired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown version of tus */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Locked */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Quota exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Checksum mismatch */
+            460: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Storage unavailable or Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tusDelete: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version of the protocol. */
+                "Tus-Resumable": "1.0.0";
+            };
+            path: {
+                uploadId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown version of tus */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tusPatch: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version of the protocol. */
+                "Tus-Resumable": "1.0.0";
+                /** @description The number of the first byte of the body. */
+                "Upload-Offset": string;
+                /** @description `sha1` (or sha256, md5), a space, and the body's hash in base64. */
+                "Upload-Checksum"?: string;
+            };
+            path: {
+                uploadId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request too slow */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Upload expired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown version of tus */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Locked */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Quota exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Checksum mismatch */
+            460: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Storage unavailable or Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    makeTicket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTicket"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TicketOut"];
+                };
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description First request still runs */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many files or File too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported format or Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Idempotency-Key used for something else */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Quota exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                uploadId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadOut"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sendUpload: {
+        parameters: {
+            query?: {
+                /** @description Of a ticket's address: when it ends, Unix seconds. */
+                expires?: string | null;
+                /** @description Of a ticket's address. */
+                signature?: string | null;
+            };
+            header?: never;
+            path: {
+                uploadId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "*/*": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadOut"];
+                };
+            };
+            /** @description Bad request or Wrong size */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad signature */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request too slow */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Upload expired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description File too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported format or Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Empty file */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Locked */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Quota exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Storage unavailable or Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                uploadId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Not found */
             404: {
