@@ -29,7 +29,7 @@ class Clock:
     """A clock that is put forward by hand."""
 
     def __init__(self) -> None:
-        self.at = datetime.now(UTC) + timedelta(minutes=1)  # so that what is written now is due
+        self.at = datetime.now(UTC) + timedelta(minutes=4)  # so that what is written in a test is due
 
     def __call__(self) -> datetime:
         return self.at
