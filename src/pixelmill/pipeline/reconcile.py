@@ -64,6 +64,9 @@ class Reconciler:
             if process_id != self._presence.id:
                 log.warning("process %s is dead; what it held is taken back", process_id)
                 await bury(self._database, process_id)
+        for process_id in await processes.unknown(self._database):
+            log.warning("process %s took work after its death; that is taken back", process_id)
+            await bury(self._database, process_id)
         await self.queue_what_waits(everything=not await self._queue.sentinel())
         await self.sweep_requests()
         await self.sweep_tries()

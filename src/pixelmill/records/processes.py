@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select, union, update
 
 from pixelmill.records.database import Database
-from pixelmill.records.tables import now, processes, roles
+from pixelmill.records.models import State
+from pixelmill.records.tables import deliveries, images, now, processes, roles
 
 K = TypeVar("K", bound=Hashable)
 
@@ -66,6 +67,21 @@ async def beats(db: Database) -> dict[str, int]:
     """The beat of every known process."""
     async with db.read() as connection:
         return {row.id: row.beat for row in await connection.execute(select(processes.c.id, processes.c.beat))}
+
+
+async def unknown(db: Database) -> list[str]:
+    """Processes that hold images or deliveries and are forgotten: they took those after they had been buried.
+
+    A frozen process that wakes up may do so until its next beat, and nobody watches its id any more.
+    """
+    held = [
+        select(table.c.process_id)
+        .outerjoin(processes, processes.c.id == table.c.process_id)
+        .where(table.c.state == state, table.c.process_id.is_not(None), processes.c.id.is_(None))
+        for table, state in ((images, State.ACTIVE), (deliveries, "sending"))
+    ]
+    async with db.read() as connection:
+        return [row.process_id for row in await connection.execute(union(*held))]
 
 
 async def forget(db: Database, process_id: str) -> None:

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image as Pillow
 
 from pixelmill.imaging import Decoders, Limits
-from pixelmill.pipeline import Millhand, Reconciler
+from pixelmill.pipeline import Millhand, Presence, Reconciler
 from pixelmill.pipeline.ending import replay
 from pixelmill.pipeline.presence import bury
 from pixelmill.queue import Done, Failed, Job, Later
 from pixelmill.recipes import load_presets, parse_recipe
-from pixelmill.records import batches, images
+from pixelmill.records import batches, images, work
 from pixelmill.records.models import Batch, BatchStatus, Image, State
 from tests.integration.pipeline.conftest import Parts
 from tests.integration.pipeline.test_accept import send
@@ -194,3 +194,19 @@ async def test_an_impossible_variant_fails_and_its_siblings_are_done(
     assert image.state is State.FAILED
     assert [variant.state for variant in image.variants] == [State.COMPLETED, State.FAILED]
     assert image.error_code == image.variants[1].error_code == "output-too-large"
+
+
+async def test_what_a_buried_process_took_before_it_knew_is_taken_back(parts: Parts, photo: Path) -> None:
+    # Frozen, taken for dead, awake again: it claims under an id that nobody watches any more, and then really dies.
+    batch_id, [image_id] = await accept(parts, photo.read_bytes())
+    await bury(parts.database, parts.presence.id)
+    held = await work.claim(parts.database, image_id, 1, token="late", process_id=parts.presence.id, worker="w")
+    assert isinstance(held, work.Claim)
+
+    judge = Presence(parts.database, parts.settings, "worker")
+    await judge.enter()
+    await Reconciler(parts.database, parts.storage, parts.queue, parts.settings, presence=judge).round()
+    image = await look(parts, image_id)
+    assert (image.state, image.generation) == (State.WAITING, 2)
+    assert (await batch(parts, batch_id)).counts.active == 0
+    assert await parts.queue.known([Job(image_id, 2)]) == [True]
