@@ -46,6 +46,10 @@ def take(page: Page, address: str, look: str) -> None:
     page.get_by_role("link", name="Look at").click()
     page.wait_for_timeout(1000)
     keep(page, f"compare-{look}")
+    page.goto(f"{address}/monitor")
+    page.get_by_role("link", name=SAMPLES[0].name).first.wait_for()
+    page.wait_for_timeout(1500)
+    keep(page, f"monitor-{look}")
 
 
 def main() -> None:

@@ -60,7 +60,7 @@ export function Jobs({ queue, filter, onFilter, scopes }: Props) {
                 className="absolute inset-0 appearance-none outline-none"
               />
               {label}
-              {value !== "" && queue && <span className="figures opacity-75">{atLeast(queue.counts[value] ?? 0)}</span>}
+              {value !== "" && queue && <span className="figures">{atLeast(queue.counts[value] ?? 0)}</span>}
             </label>
           ))}
         </fieldset>
@@ -169,7 +169,7 @@ function Errors({ queue, filter, onFilter, scopes }: Omit<Props, "queue"> & { qu
               onClick={() => onFilter({ ...filter, errorCode: filter.errorCode === code ? "" : code })}
               className="inline-flex min-h-9 items-center gap-2 rounded-md border border-line px-3 text-sm font-medium text-ink-soft aria-pressed:border-bad aria-pressed:bg-bad-wash aria-pressed:text-bad"
             >
-              {codeName(code)} <span className="figures opacity-80">{atLeast(number)}</span>
+              {codeName(code)} <span className="figures">{atLeast(number)}</span>
             </button>
           </li>
         ))}
