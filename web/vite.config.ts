@@ -6,7 +6,7 @@ import { defineConfig } from "vitest/config";
 // `npm run dev` serves the pages with hot reload and passes everything else to a running `pixelmill serve`.
 const service = process.env["PIXELMILL_URL"] ?? "http://127.0.0.1:3000";
 const api = ["/process-images", "/batches", "/jobs", "/images", "/presets", "/recipes", "/queue", "/workers", "/stats"];
-const more = ["/events", "/dead-letters", "/uploads", "/shares", "/docs", "/openapi.json"];
+const more = ["/events", "/dead-letters", "/uploads", "/shares", "/session", "/audit", "/docs", "/openapi.json"];
 
 export default defineConfig({
   plugins: [react(), tailwindcss()],

@@ -114,7 +114,7 @@ function Row({ job, upload }: { job: ImageJob; upload: boolean }) {
   const { label, look } = LOOKS[job.state];
   const done = job.variants.filter((variant) => variant.state === "completed").length;
   return (
-    <li className="grid min-h-12 grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-0.5 border-b border-line py-2 sm:grid-cols-[minmax(0,2fr)_6.5rem_minmax(0,2fr)_auto]">
+    <li className="grid min-h-12 grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-0.5 border-b border-line py-2 sm:grid-cols-[minmax(0,2fr)_6.5rem_minmax(0,3fr)_7rem]">
       <Link href={`/monitor/jobs/${job.jobId}`} className="truncate rounded font-medium hover:underline hover:underline-offset-4">
         {job.originalName}
       </Link>
