@@ -266,6 +266,7 @@ ESCAPES = {
     "start a program": "__import__('subprocess').run(['/bin/true'])",
     "fork": "__import__('os').fork()",
     "signal another": "__import__('os').kill({parent}, 0)",
+    "change the parent's limits": "__import__('resource').prlimit({parent}, 7)",
     "delete a file": "__import__('os').unlink('{secret}')",
     "change a file": "__import__('os').chmod('{secret}', 0)",
     "read the parent's environment": "open('/proc/{parent}/environ').read()",

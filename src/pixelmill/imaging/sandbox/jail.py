@@ -28,6 +28,7 @@ DENIED = (
     # programs and processes
     "execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise",
     "kill", "tkill", "pidfd_open", "pidfd_getfd", "pidfd_send_signal", "setns", "unshare", "kcmp",
+    "rt_sigqueueinfo", "rt_tgsigqueueinfo",
     # network
     "socket", "socketpair", "connect", "bind", "listen", "accept", "accept4",
     # the system
@@ -138,6 +139,9 @@ def _seccomp() -> bool:
     filter.errno("clone", EPERM, args=[(0, seccompy.CmpOp.MASKED_EQ, 0, CLONE_THREAD)])
     with suppress(seccompy.SeccompError, KeyError, ValueError):
         filter.errno("clone3", ENOSYS)
+    # Its own limits and threads are its own (abort() signals itself); those of its user's other processes are not.
+    filter.errno("prlimit64", EPERM, args=[(0, seccompy.CmpOp.NE, 0)])
+    filter.errno("tgkill", EPERM, args=[(0, seccompy.CmpOp.NE, os.getpid())])
     try:
         filter.load()
     except OSError:
