@@ -93,7 +93,8 @@ class Tail:
         if found:
             self._lines.extend(map(encode, found))
             self._seq = found[-1].seq
-        if first or any(event.event.startswith("batch.") for event in found):
+        # Nothing new where somebody rang: its events may have been deleted with it.
+        if not found or any(event.event.startswith("batch.") for event in found):
             batch = await batches.find(self._database, self._batch_id)
             if first:
                 self._seq = batch.seq if batch else 0

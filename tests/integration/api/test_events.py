@@ -11,8 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import delete
 
 from pixelmill.api import end_streams, streams
+from pixelmill.records import tables
 from tests.servers import LOOPBACK
 from tests.sites import JPEG, Site
 
@@ -191,3 +193,16 @@ async def test_head_of_a_stream_ends(site: Site) -> None:
     answer = await site.client.head(f"/batches/{batch['batchId']}/events")
     assert (answer.status_code, answer.content) == (200, b"")
     assert not site.app.state.hub._tails
+
+
+async def test_a_stream_ends_when_its_batch_is_deleted_before_that_is_read(site: Site) -> None:
+    batch = await site.accepted()
+    async with listen(site, batch) as stream:
+        events = aiter(stream)
+        await anext(events)
+        # As a purge leaves it that is quicker than this process reads: no event tells of it.
+        async with site.parts.database.write() as tx:
+            await tx.execute(delete(tables.batches).where(tables.batches.c.id == batch["batchId"]))
+        await site.parts.queue.ring([batch["batchId"]])
+        async with asyncio.timeout(5):
+            assert [got async for got in events] == []
