@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StrictBool, field_validator, model_validator
 
 from pixelmill.recipes.registry import AnyStep
 from pixelmill.recipes.step import Colour, Model, Step
@@ -30,7 +30,7 @@ class Output(Model):
     max_bytes: Annotated[int, Field(ge=100)] | None = Field(
         None, description="Never larger than this: the best quality that fits is chosen."
     )
-    lossless: bool = Field(False, description="Keep every pixel (PNG always does, unless `colours` is set).")
+    lossless: StrictBool = Field(False, description="Keep every pixel (PNG always does, unless `colours` is set).")
     effort: Annotated[int, Field(ge=0, le=10)] | None = Field(
         None, description="0 is fastest, 10 gives the smallest file. For JPEG, 7 and more is mozjpeg's trellis."
     )
@@ -46,7 +46,9 @@ class Output(Model):
         min_length=1,
         description="What `format: auto` may choose from; all that keep transparency if there is some.",
     )
-    progressive: bool | None = Field(None, description="Progressive JPEG or interlaced PNG, which appear coarse first.")
+    progressive: StrictBool | None = Field(
+        None, description="Progressive JPEG or interlaced PNG, which appear coarse first."
+    )
     subsampling: Literal["4:4:4", "4:2:0"] | None = Field(
         None, description="Chroma of JPEG, WebP and AVIF; 4:2:0 unless given."
     )
@@ -57,7 +59,9 @@ class Output(Model):
         "strip", description="`copyright` keeps author and credit, `keep` all but GPS and embedded thumbnails."
     )
     colour: Literal["srgb", "keep"] = Field("srgb", description="Convert to sRGB, or keep the image's ICC profile.")
-    animated: bool = Field(True, description="Keep all frames where the input has them and the format can (WebP, GIF).")
+    animated: StrictBool = Field(
+        True, description="Keep all frames where the input has them and the format can (WebP, GIF)."
+    )
     background: Colour = Field("#ffffff", description="Shown through transparency where the format has none.")
 
     @model_validator(mode="after")
@@ -94,7 +98,7 @@ class Recipe(Model):
     """What to make of an image."""
 
     variants: tuple[Variant, ...] = Field(min_length=1, max_length=MOST_VARIANTS)
-    facts: bool = Field(
+    facts: StrictBool = Field(
         True,
         description="Also tell what the image looks like: palette, BlurHash, ThumbHash, perceptual hash, safe EXIF.",
     )

@@ -20,6 +20,27 @@ checks.positive_data_acceptance.enabled = false
 include-path = "/batches/{batchId}/events"
 enabled = false
 
+# Which addresses may be fetched, and which bytes are an image, is more too.
+[[operations]]
+include-path-regex = "^/batches$|^/uploads|^/recipes/preview"
+checks.positive_data_acceptance.enabled = false
+
+# Nor does a schema tell which colours there are, or which fields go together.
+[[operations]]
+include-path = "/recipes/validate"
+checks.positive_data_acceptance.enabled = false
+
+# A ticket's address that has ended is 403, as nobody asked for a key.
+[[operations]]
+include-operation-id = "sendUpload"
+checks.missing_required_header.enabled = false
+checks.positive_data_acceptance.enabled = false
+
+# It cannot make bodies of tus; test_tus.py throws arbitrary ones.
+[[operations]]
+include-operation-id-regex = "^tus(Create|Patch|Override)$"
+enabled = false
+
 # Which addresses may be called is more than a pattern can say.
 [[operations]]
 include-path-regex = "^/webhooks"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from pixelmill.imaging.steps._crop import Gravity, Point, cut, place
 from pixelmill.imaging.steps._pixels import background, fits, scale_to
@@ -27,7 +27,7 @@ class Resize(Step):
     )
     gravity: Gravity = Field("center", description="What `cover` keeps, and where `contain` puts the image.")
     focal: Point | None = Field(None, description="The point that `cover` keeps; goes before `gravity`.")
-    enlarge: bool = Field(False, description="Let a small image become larger.")
+    enlarge: StrictBool = Field(False, description="Let a small image become larger.")
     dpr: float = Field(1, gt=0, le=8, description="Device pixel ratio: multiplies width and height.")
     background: Colour = Field("#ffffff", description="Fills the rest of the box with `contain`.")
 

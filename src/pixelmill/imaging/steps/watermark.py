@@ -4,7 +4,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, StrictBool, field_validator
 
 from pixelmill.errors import PixelmillError
 from pixelmill.imaging.sniff import sniff
@@ -31,7 +31,7 @@ class Watermark(Step):
         None, gt=0, le=1, description="Its width as a share of the image's width; without it, its own size."
     )
     opacity: float = Field(1, ge=0, le=1, description="0 cannot be seen, 1 hides what is beneath.")
-    tiled: bool = Field(False, description="Repeat it over the whole image.")
+    tiled: StrictBool = Field(False, description="Repeat it over the whole image.")
     gap: int = Field(32, ge=0, le=10_000, description="Pixels between repetitions.")
 
     @field_validator("image")
