@@ -105,16 +105,16 @@ class _Passage:
         state = self._connection.app.state
         settings: Settings = state.parts.settings
         try:
-            self._fits(settings)
-            caller: Caller | PixelmillError = PixelmillError("no-key")
-            if self._scope["path"] not in PROBES:
-                caller = await _caller(self._connection)
-                await self._count(caller, state.quotas)
-            await self._watch(caller, state.quotas, settings)
-            answer = await self._reserve(caller, state.keeper)
-        except PixelmillError as error:
-            answer = problems.response(error, self._scope["path"])
-        try:
+            try:
+                self._fits(settings)
+                caller: Caller | PixelmillError = PixelmillError("no-key")
+                if self._scope["path"] not in PROBES:
+                    caller = await _caller(self._connection)
+                    await self._count(caller, state.quotas)
+                await self._watch(caller, state.quotas, settings)
+                answer = await self._reserve(caller, state.keeper)
+            except PixelmillError as error:
+                answer = problems.response(error, self._scope["path"])
             if answer is not None:
                 await answer(self._scope, self._receive, self._out)
             else:

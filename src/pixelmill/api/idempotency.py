@@ -14,8 +14,9 @@ import base64
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,8 @@ class Keeper:
     process_id: Callable[[], str]
     keep: timedelta
     seal: MultiFernet
+    #: What requests of this process have in hand: a reservation of its own beyond that could not be released.
+    running: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @classmethod
     def make(cls, database: Database, process_id: Callable[[], str], seconds: float, secret: Secret) -> Keeper:
@@ -91,12 +94,27 @@ class Keeper:
         # Of one API key, whose scopes never change: what it may be told again it was allowed to do. Hashed, because
         # databases differ in which texts they hold for equal.
         hashed = hashlib.sha256(f"{caller.key_id or ''} {key}".encode()).hexdigest()
-        process_id = self.process_id()
+        process_id, mine = self.process_id(), (caller.owner, hashed)
+        lost = not self.running[mine]
+        self.running[mine] += 1
+        known: Answer | None = None
         try:
-            known = await idempotency.reserve(self.database, caller.owner, hashed, process_id, keep=self.keep)
+            known = await idempotency.reserve(self.database, *mine, process_id, keep=self.keep, lost=lost)
         except idempotency.Running:
+            self.done(mine)
             raise PixelmillError("idempotency-running", extra={"retryAfter": 1}) from None
+        except BaseException:
+            self.done(mine)
+            raise
+        if known:
+            self.done(mine)
         return Once(self, caller.owner, hashed, process_id, _address(connection), known)
+
+    def done(self, mine: tuple[str, str]) -> None:
+        """A request with this key is no longer in hand."""
+        self.running[mine] -= 1
+        if not self.running[mine]:
+            del self.running[mine]
 
 
 def _address(connection: HTTPConnection) -> bytes:
@@ -116,6 +134,7 @@ class Once:
         self._address = address
         self._fingerprint: str | None = None
         self._over = known is not None
+        self._held = known is None
         self._recorded = False
 
     def settle(self, content: bytes) -> Response | None:
@@ -154,10 +173,16 @@ class Once:
         self._over = True
 
     async def release(self) -> None:
-        """The request is over. If nothing was recorded, the key is free."""
-        if not self._over:
-            await idempotency.release(self._keeper.database, *self._mine)
-            self._over = True
+        """The request is over. If nothing was recorded, the key is free. May be called again."""
+        if not self._held:
+            return
+        self._held = False  # once only: another request may have the key by then
+        try:
+            if not self._over:
+                self._over = True
+                await idempotency.release(self._keeper.database, *self._mine)
+        finally:
+            self._keeper.done(self._mine[:2])
 
     def _answer(self, status: int, headers: Headers, body: bytes) -> Answer:
         assert self._fingerprint is not None

@@ -35,28 +35,33 @@ class Running(Exception):
     """The first request with this key is not over."""
 
 
-async def reserve(db: Database, owner: str, key: str, process_id: str, *, keep: timedelta) -> Answer | None:
+async def reserve(
+    db: Database, owner: str, key: str, process_id: str, *, keep: timedelta, lost: bool = False
+) -> Answer | None:
     """Take the key; or, when it was used already, what was answered. Raises Running.
 
-    Answers older than ``keep`` count as gone.
+    Answers older than ``keep`` count as gone. ``lost``: the process has no request with this key in hand, so that a
+    reservation of its own is one whose end could not be recorded.
     """
     while True:
         try:
             async with db.write() as tx:
-                return await _reserve(tx, owner, key, process_id, keep)
+                return await _reserve(tx, owner, key, process_id, keep, lost)
         except IntegrityError:
             # Another one took it in the same moment; what it is now is read again.
             continue
 
 
-async def _reserve(tx: AsyncConnection, owner: str, key: str, process_id: str, keep: timedelta) -> Answer | None:
+async def _reserve(
+    tx: AsyncConnection, owner: str, key: str, process_id: str, keep: timedelta, lost: bool
+) -> Answer | None:
     at = now()
     mine = (_t.owner == owner, _t.key == key)
     row = (await tx.execute(select(idempotency).where(*mine).with_for_update())).one_or_none()
     if row is not None:
         if row.status is None:
             alive = select(processes.c.id).where(processes.c.id == row.process_id)
-            if (await tx.execute(alive)).one_or_none():
+            if not (lost and row.process_id == process_id) and (await tx.execute(alive)).one_or_none():
                 raise Running
         elif row.created_at > at - keep:
             return Answer(row.fingerprint, row.status, row.headers, row.body)

@@ -9,7 +9,8 @@ import httpx
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from pixelmill.records import processes, tables
+from pixelmill.errors import PixelmillError
+from pixelmill.records import idempotency, intents, processes, tables
 from tests.integration.api.test_process import SiteWith, problem
 from tests.servers import LOOPBACK
 from tests.sites import JPEG, Site, multipart
@@ -145,6 +146,21 @@ async def test_what_a_dead_process_reserved_is_free(site: Site) -> None:
     problem(await send(site, body), 409, "idempotency-running")
     await processes.forget(db, "other")
     assert (await send(site, body)).status_code == 202
+
+
+async def test_a_key_that_could_not_be_released_is_free(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: object, **__: object) -> None:
+        raise PixelmillError("unavailable", "The database did not answer; try again in a moment.")
+
+    # The database goes away in the middle of a request, which ends without being able to say so.
+    with monkeypatch.context() as broken:
+        broken.setattr(intents, "accept", away)
+        broken.setattr(idempotency, "release", away)
+        problem(await send(site, multipart([("a.jpg", JPEG)])), 503, "unavailable")
+    assert await count(site, "idempotency") == 1
+    assert (await send(site, multipart([("a.jpg", JPEG)]))).status_code == 202
+    assert await count(site, "batches") == 1
+    assert not site.app.state.keeper.running
 
 
 async def test_an_answer_is_kept_for_as_long_as_set(site_with: SiteWith) -> None:
