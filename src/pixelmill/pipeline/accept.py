@@ -182,6 +182,9 @@ class Acceptance:
                 with contextlib.suppress(OSError):
                     await file.discard()
         try:
+            if not await intents.give_up(self._intake.database, self.batch_id):
+                log.warning("request %s broke off after it had become a batch", self.batch_id)
+                return
             await self._intake.storage.delete_prefix(keys.originals(self.batch_id))
             await intents.forget(self._intake.database, self.batch_id)
         except (OSError, PixelmillError):

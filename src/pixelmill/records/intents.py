@@ -144,6 +144,18 @@ async def accept(db: Database, new: NewBatch, *, admitted: bool, also: Also | No
     return True
 
 
+async def give_up(db: Database, batch_id: str) -> bool:
+    """Take the intent, so that it is never accepted: its bytes may be deleted. False: it is a batch already.
+
+    So it is when the answer to :func:`accept` was lost with a connection.
+    """
+    async with db.write() as tx:
+        taken = await tx.execute(update(intents).where(intents.c.batch_id == batch_id).values(state="swept"))
+        if taken.rowcount == 1:
+            return True
+        return (await tx.execute(select(batches.c.id).where(batches.c.id == batch_id))).one_or_none() is None
+
+
 async def forget(db: Database, batch_id: str) -> None:
     """Drop the intent; its bytes are deleted already."""
     async with db.write() as tx:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -148,3 +149,22 @@ async def test_it_is_accepted_while_the_queue_is_down_and_queued_when_it_is_back
     reconciler = Reconciler(parts.database, parts.storage, parts.queue, parts.settings, presence=parts.presence)
     await reconciler.round()
     assert await parts.queue.known([Job(file.image_id, 1)]) == [True]
+
+
+async def test_a_lost_answer_of_the_record_costs_no_bytes(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    accept = intents.accept
+
+    async def cut(*arguments: Any, **named: Any) -> bool:
+        assert await accept(*arguments, **named)
+        raise PixelmillError("unavailable", "The database closed the connection; try again.")
+
+    monkeypatch.setattr(intents, "accept", cut)
+    acceptance = await parts.intake.begin()
+    file = await send(acceptance, "a.jpg", JPEG + b"...")
+    with pytest.raises(PixelmillError):
+        await acceptance.commit(recipe=DEFAULT)
+    # It is a batch: what it is made of has to stay.
+    image = await images.find(parts.database, file.image_id)
+    assert image
+    assert image.state is State.WAITING
+    assert parts.files() == [image.key]
