@@ -54,8 +54,11 @@ class Presence:
         finally:
             del self._holding[token]
 
-    async def enter(self) -> None:
-        """Become known. What earlier holders of the same slot held is taken back at once: they are dead."""
+    async def enter(self, *, again: bool = False) -> None:
+        """Become known. What earlier holders of the same slot held is taken back at once: they are dead.
+
+        Not so when we come back ``again`` under a new id: whoever has our slot then started after us, and lives.
+        """
         earlier = await processes.register(
             self._database,
             self.id,
@@ -65,7 +68,7 @@ class Presence:
             pid=os.getpid(),
             version=pixelmill.__version__,
         )
-        for process_id in earlier:
+        for process_id in [] if again else earlier:
             await bury(self._database, process_id)
 
     async def beat(self) -> None:
@@ -89,7 +92,7 @@ class Presence:
         if not await processes.beat(self._database, self.id, {"images": doing}):
             log.warning("this process was taken for dead; it goes on under a new id")
             self.id = new_id()
-            await self.enter()
+            await self.enter(again=True)
         elif self.kind == "worker":
             # What the record says we hold and we do not: the answer to our claim, or the end of our try, was lost.
             for token in await work.strays(self._database, self.id, held):

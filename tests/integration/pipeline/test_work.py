@@ -16,7 +16,7 @@ from pixelmill.pipeline.ending import replay
 from pixelmill.pipeline.presence import bury
 from pixelmill.queue import Done, Failed, Job, Later
 from pixelmill.recipes import load_presets, parse_recipe
-from pixelmill.records import batches, images, work
+from pixelmill.records import batches, images, processes, work
 from pixelmill.records.models import Batch, BatchStatus, Image, State
 from tests.integration.pipeline.conftest import Parts
 from tests.integration.pipeline.test_accept import send
@@ -210,3 +210,19 @@ async def test_what_a_buried_process_took_before_it_knew_is_taken_back(parts: Pa
     assert (image.state, image.generation) == (State.WAITING, 2)
     assert (await batch(parts, batch_id)).counts.active == 0
     assert await parts.queue.known([Job(image_id, 2)]) == [True]
+
+
+async def test_two_of_one_slot_do_not_bury_each_other_in_turns(parts: Parts) -> None:
+    # As two machines do that were made from one image, with one data folder, on one database.
+    settings = parts.settings.model_copy(update={"slot": "same"})
+    first, second = (Presence(parts.database, settings, "worker") for _ in range(2))
+    await first.enter()
+    await second.enter()
+    for _ in range(2):
+        await first._beat()
+        await second._beat()
+    ids = (first.id, second.id)
+    await first._beat()
+    await second._beat()
+    assert (first.id, second.id) == ids
+    assert set(ids) <= set(await processes.beats(parts.database))
