@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import secrets
 import tempfile
@@ -49,15 +50,24 @@ class LocalWriter:
 
     def _flush(self) -> None:
         if self._fd < 0:
-            made = _make_folders(self._target.parent)
-            self._fd = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-            for folder in made:
+            for folder in self._open():
                 _sync_folder(folder)
         chunks, self._chunks, self._held = self._chunks, [], 0
         for chunk in chunks:
             view = memoryview(chunk)
             while view:
                 view = view[os.write(self._fd, view) :]
+
+    def _open(self) -> list[Path]:
+        """Open the file, in folders that are made for it: those whose entries changed."""
+        changed = []
+        for _ in range(10):
+            # A folder that was there a moment ago may be gone: whoever deletes the last file in it takes it along.
+            with contextlib.suppress(FileNotFoundError):
+                changed += _make_folders(self._target.parent)
+                self._fd = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+                return changed
+        raise FileNotFoundError(errno.ENOENT, "Its folder cannot be made", str(self._target.parent))
 
     def _commit(self) -> None:
         try:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixelmill.errors import PixelmillError
-from pixelmill.storage import LocalStorage, keys
+from pixelmill.storage import LocalStorage, keys, local
 
 
 @pytest.fixture
@@ -69,3 +69,21 @@ def test_no_key_leaves_the_folder(key: str) -> None:
     except ValueError:
         return
     assert os.path.normpath(root / key).startswith("/some/root/")
+
+
+async def test_a_folder_that_another_empties_meanwhile_is_made_again(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, times = local._make_folders, 0
+
+    def taken_along(folder: Path) -> list[Path]:
+        nonlocal times
+        made, times = make(folder), times + 1
+        if times < 3:
+            folder.rmdir()
+            folder.parent.rmdir()
+        return made
+
+    monkeypatch.setattr(local, "_make_folders", taken_along)
+    await storage.put("originals/b/i", b"1")
+    assert (storage.path("originals/b/i").read_bytes(), times) == (b"1", 3)
