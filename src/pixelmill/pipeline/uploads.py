@@ -277,6 +277,7 @@ class _Pieces:
         self._key = ""
         self._held = 0
         self._whole: list[tuple[str, int]] = []
+        self._unsure = False
 
     async def receive(self, body: AsyncIterator[bytes]) -> Upload:
         """Store all of it; the upload with its new offset, which is recorded."""
@@ -326,7 +327,8 @@ class _Pieces:
             return
         was, until = self._upload, self._to.until()
         known = {**was.metadata, "pieces": [*was.metadata["pieces"], *map(list, self._whole)]}
-        if not await uploads.advance(
+        self._unsure = True  # until we are told
+        done = await uploads.advance(
             self._to._database,
             was.id,
             self._token,
@@ -334,7 +336,9 @@ class _Pieces:
             end=self._end,
             metadata=known,
             expires_at=until,
-        ):
+        )
+        self._unsure = False
+        if not done:
             raise _given_up()
         self._upload = replace(was, offset=self._end, metadata=known, expires_at=until)
         self._whole = []
@@ -345,7 +349,7 @@ class _Pieces:
             isinstance(error, PixelmillError) and error.code not in ("slow-request", "quota-exceeded")
         )
         try:
-            if not wrong and not self._sum:
+            if not wrong and not self._sum and not self._unsure:
                 await self._close_piece()
                 await self._record()
         except (OSError, PixelmillError):
@@ -353,7 +357,7 @@ class _Pieces:
         if self._writer is not None:
             with contextlib.suppress(OSError):
                 await self._writer.abort()
-        if isinstance(error, PixelmillError) and error.code == "unavailable":
+        if self._unsure:
             return  # whether it was recorded is not known: the sweep decides
         await self._to._delete([key for key, _ in self._whole])
 
