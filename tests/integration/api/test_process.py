@@ -247,3 +247,12 @@ async def test_no_body_is_ever_a_fault(site: Site, body: bytes, content_type: st
     assert answer.status_code in (202, 400, 413, 415, 422), answer.text
     if answer.status_code != 202:
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_full_disk_is_told_as_such_and_leaves_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(key: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(site.parts.storage, "create", full)
+    problem(await site.send(("a.jpg", JPEG)), 503, "storage-unavailable")
+    assert site.stored() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -15,6 +16,8 @@ from pixelmill.api.parts import Given, Parts
 from pixelmill.api.quotas import ROOM
 from pixelmill.errors import PixelmillError
 from pixelmill.pipeline.accept import Acceptance
+
+log = structlog.stdlib.get_logger(__name__)
 
 router = APIRouter(tags=["batches"])
 
@@ -79,6 +82,7 @@ _FORM: dict[str, Any] = {
             "idempotency-running",
             "quota-exceeded",
             "address-refused",
+            "storage-unavailable",
             "unavailable",
         ),
     },
@@ -111,6 +115,9 @@ async def process_images(
             await acceptance.abandon()
         if isinstance(error, ClientDisconnect):
             raise PixelmillError("bad-request", "The connection was cut before the body was whole.") from error
+        if isinstance(error, OSError):
+            log.error("upload.not-stored", error=str(error))
+            raise PixelmillError("storage-unavailable") from error
         raise
 
 
