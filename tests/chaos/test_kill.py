@@ -122,7 +122,7 @@ def test_the_api_is_killed_while_a_request_arrives(
 ) -> None:
     data = photos[0].read_bytes()
     head = (
-        "POST /process-images HTTP/1.1\r\nHost: here\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        "POST /process-images HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\n"
         f"Content-Length: {len(data) + 5_000_000}\r\n\r\n"
         '--x\r\nContent-Disposition: form-data; name="images"; filename="a.jpg"\r\n\r\n'
     ).encode()

@@ -23,7 +23,7 @@ SLOW = json.dumps(
         ]
     }
 )
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 
 class Cluster:

@@ -108,10 +108,15 @@ def install(app: FastAPI) -> None:
 
 
 def _allowed(request: Request) -> set[str]:
-    """Every method that the address takes: Starlette names only those of the first route that fits."""
-    routes: Iterable[APIRoute] = request.app.state.routes
+    """Every method that the address takes: Starlette names only those of the first route that fits.
+
+    An address that is a route's very own (`/dead-letters/replay`) is not also an id of another (`/dead-letters/{id}`).
+    """
     path = request.scope["path"]
-    methods = {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
+    routes: Iterable[APIRoute] = request.app.state.routes
+    fitting = [route for route in routes if route.path_regex.match(path)]
+    own = [route for route in fitting if route.path == path]
+    methods = {method for route in own or fitting for method in route.methods or ()}
     return methods | {"HEAD"} if "GET" in methods else methods
 
 

@@ -34,8 +34,10 @@ def _whole(value: Any) -> Any:
     return value
 
 
-#: A whole number in a body: no text, and no truth value.
-Whole = Annotated[int, BeforeValidator(_whole)]
+WHOLE = BeforeValidator(_whole)
+#: A whole number in a body: no text, and no truth value. With bounds: ``Annotated[int, Field(ge=1), WHOLE]``, in this
+#: order, or the bounds are lost from the JSON schema.
+Whole = Annotated[int, WHOLE]
 
 
 class Shape(BaseModel):

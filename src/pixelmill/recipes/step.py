@@ -9,9 +9,10 @@ from sizes alone, what it makes of a size (:meth:`Step.after`) and whether it sc
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
 if TYPE_CHECKING:
@@ -52,6 +53,28 @@ class Model(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _of_its_own_type(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic takes true for 1 and "5" for 5; the schema that callers read does not."""
+        if isinstance(value, bool | str) and info.field_name:
+            types = _plain(cls.model_fields[info.field_name].annotation)
+            numbers = types & {int, float}
+            if numbers and isinstance(value, bool) and bool not in types:
+                raise ValueError("a number, not true or false")
+            if isinstance(value, str) and numbers and types <= {int, float, bool, type(None)}:
+                raise ValueError("a number, without quotes")
+        return value
+
+
+def _plain(annotation: Any) -> set[Any]:
+    """The types that a field's annotation is made of."""
+    if get_origin(annotation) is Annotated:
+        return _plain(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return set().union(*(_plain(one) for one in get_args(annotation)))
+    return {get_origin(annotation) or annotation}
 
 
 class Step(Model):

@@ -28,6 +28,8 @@ _DRIVERS = {
 }
 #: Seconds a writer waits for SQLite's lock (another process may hold it for a whole batch of rows).
 BUSY_SECONDS = 20
+#: Seconds that PostgreSQL may take for one statement; far more than any of ours needs, migrations included so far.
+ANSWER_SECONDS = 60
 
 
 def async_url(url: str) -> URL:
@@ -71,6 +73,7 @@ class Database:
                 max_overflow=pool,
                 pool_pre_ping=True,
                 pool_timeout=BUSY_SECONDS,
+                connect_args=_patience(self.url),
             )
 
     @asynccontextmanager
@@ -89,6 +92,13 @@ class Database:
         await self._reader.dispose()
         if self._writer is not self._reader:
             await self._writer.dispose()
+
+
+def _patience(url: URL) -> dict[str, Any]:
+    """A server that was cut off is given up, and a new connection made: TCP alone would wait for minutes."""
+    if url.get_backend_name() == "postgresql":
+        return {"timeout": BUSY_SECONDS, "command_timeout": ANSWER_SECONDS}
+    return {"connect_timeout": BUSY_SECONDS}
 
 
 @asynccontextmanager

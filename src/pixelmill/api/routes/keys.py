@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import Field, field_validator
+from pydantic import Field
 from starlette.responses import Response
 
 from pixelmill.api import problems, schemas
@@ -23,7 +23,7 @@ router = APIRouter(tags=["keys"])
 LONGEST = 3650 * 86400
 
 KeyId = Annotated[str, Path(max_length=100, examples=["0197a1c2-7b1e-7c3a-9d0e-2f6a1b3c4d5e"])]
-Limit = Annotated[int, Field(ge=0, le=2**53, strict=True)]
+Limit = Annotated[int, Field(ge=0, le=2**53), schemas.WHOLE]
 
 
 class KeyLimits(schemas.Shape):
@@ -34,27 +34,24 @@ class KeyLimits(schemas.Shape):
     images_in_flight: Limit | None = None
 
 
+#: Control characters have no place in a list that people read.
+NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+
+
 class NewKey(schemas.Shape):
     """What a key is to be."""
 
-    name: str = Field(min_length=1, max_length=255, examples=["shop"], description="For people.")
+    name: str = Field(min_length=1, max_length=255, pattern=NO_CONTROLS, examples=["shop"], description="For people.")
     scopes: list[Literal["upload", "read", "admin"]] = Field(
         min_length=1, examples=[["upload", "read"]], description="`admin` includes the others."
     )
     owner: str | None = Field(
         None, description="The tenant it is for; yours if not given. Another one only if you manage the whole service."
     )
-    expires_in: int | None = Field(
-        None, ge=1, le=LONGEST, strict=True, description="Seconds that it is good for; for ever, if not given."
+    expires_in: Annotated[int, Field(ge=1, le=LONGEST), schemas.WHOLE] | None = Field(
+        None, description="Seconds that it is good for; for ever, if not given."
     )
     limits: KeyLimits = KeyLimits()
-
-    @field_validator("name")
-    @classmethod
-    def _printable(cls, value: str) -> str:
-        if not value.isprintable():
-            raise ValueError("no control characters")
-        return value
 
 
 class KeyOut(schemas.Shape):

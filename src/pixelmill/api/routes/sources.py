@@ -53,7 +53,7 @@ class NewBatch(schemas.Shape):
     sources: list[Source] = Field(min_length=1)
     preset: str | None = Field(None, description=options.DESCRIPTIONS["preset"])
     recipe: dict[str, Any] | None = Field(None, description=options.DESCRIPTIONS["recipe"])
-    priority: int = Field(0, strict=True, ge=0, le=options.MAX_PRIORITY, description=options.DESCRIPTIONS["priority"])
+    priority: schemas.Whole = Field(0, ge=0, le=options.MAX_PRIORITY, description=options.DESCRIPTIONS["priority"])
     callback_url: str | None = Field(None, description=options.DESCRIPTIONS["callbackUrl"])
     metadata: dict[str, Any] | None = Field(None, description=options.DESCRIPTIONS["metadata"])
     retention: dict[str, Annotated[float, Field(strict=True)]] | None = Field(

@@ -55,7 +55,9 @@ class TicketFile(schemas.Shape):
 
     name: str = Field(min_length=1, max_length=1000, examples=["photo.jpg"])
     type: str | None = Field(None, max_length=100, description="Its media type.", examples=["image/jpeg"])
-    bytes: int | None = Field(None, strict=True, ge=1, description="Its exact size; else up to `maxBytes`.")
+    bytes: Annotated[int, Field(ge=1), schemas.WHOLE] | None = Field(
+        None, description="Its exact size; else up to `maxBytes`."
+    )
 
 
 class NewTicket(schemas.Shape):
@@ -64,11 +66,11 @@ class NewTicket(schemas.Shape):
     model_config = ConfigDict(extra="forbid")
 
     files: list[TicketFile] | None = Field(None, min_length=1)
-    count: int | None = Field(None, strict=True, ge=1)
-    max_bytes: int | None = Field(None, strict=True, ge=1, description="Most bytes of each file.")
+    count: Annotated[int, Field(ge=1), schemas.WHOLE] | None = None
+    max_bytes: Annotated[int, Field(ge=1), schemas.WHOLE] | None = Field(None, description="Most bytes of each file.")
     types: list[str] | None = Field(None, min_length=1, max_length=20, description="Media types that are taken.")
-    expires_in: int = Field(
-        3600, strict=True, ge=1, le=LONGEST, description="Seconds that the addresses are to be good."
+    expires_in: Annotated[int, Field(ge=1, le=LONGEST), schemas.WHOLE] = Field(
+        3600, description="Seconds that the addresses are to be good."
     )
 
     @model_validator(mode="after")
