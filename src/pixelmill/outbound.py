@@ -12,6 +12,8 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
 import httpx
@@ -222,9 +224,20 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
 
+#: Lookups run apart from the event loop's own, of which uvloop has four at a time: a name server that a stranger
+#: makes slow on purpose cannot keep us from the database's or the store's name.
+_RESOLVER = ThreadPoolExecutor(16, "resolver")
+LOOK_UP_SECONDS = 10.0
+
+
 async def _look_up(host: str, port: int) -> list[str]:
-    """The addresses of ``host`` by the system's resolver, which also reads 127.1, 0x7f.1 and 2130706433."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    """The addresses of ``host`` by the system's resolver, which also reads 127.1, 0x7f.1 and 2130706433.
+
+    Raises OSError, TimeoutError among them.
+    """
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    async with asyncio.timeout(LOOK_UP_SECONDS):
+        found = await asyncio.get_running_loop().run_in_executor(_RESOLVER, ask)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import shlex
+import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from pixelmill import outbound
 from pixelmill.errors import PixelmillError
 from pixelmill.outbound import Guard, GuardedTransport, is_public, parse
 
@@ -152,6 +156,34 @@ async def test_the_systems_resolver_is_not_believed_either() -> None:
         guard.check = parse  # type: ignore[method-assign]
         with pytest.raises(PixelmillError, match="address-refused"):
             await guard.addresses(httpx.URL(f"http://{name}/"))
+
+
+async def test_slow_name_servers_hold_up_no_other_lookup_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask, asked, go_on = socket.getaddrinfo, threading.Semaphore(0), threading.Event()
+
+    def slow(host: str, *arguments: Any, **named: Any) -> Any:
+        if host.endswith(".example"):
+            asked.release()
+            assert go_on.wait(60)
+            raise OSError("no such name")
+        return ask(host, *arguments, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr(outbound, "LOOK_UP_SECONDS", 0.05)
+    guard = Guard()
+    urls = [httpx.URL(f"http://slow-{number}.example/") for number in range(100)]
+    try:
+        answers = await asyncio.gather(*map(guard.addresses, urls), return_exceptions=True)
+        assert {getattr(answer, "code", answer) for answer in answers} == {"source-unavailable"}
+        loop = asyncio.get_running_loop()
+        assert await loop.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM)
+        assert await asyncio.to_thread(lambda: "free") == "free"
+    finally:
+        go_on.set()
+    held = 0
+    while asked.acquire(blocking=False):
+        held += 1
+    assert 0 < held < 100
 
 
 def answering(*answers: list[str]) -> Callable[[str, int], Awaitable[list[str]]]:

@@ -27,6 +27,7 @@ from starlette.responses import Response
 
 from pixelmill.api.multipart import File, Sink
 from pixelmill.errors import PixelmillError
+from pixelmill.pipeline.accept import too_many
 from pixelmill.records import idempotency
 from pixelmill.records.idempotency import Answer
 from pixelmill.secret import Secret
@@ -149,9 +150,9 @@ class Once:
             raise PixelmillError("idempotency-mismatch")
         return self._again(self.known)
 
-    def files(self, sink: Sink | None) -> Files:
-        """Files that go on to ``sink`` while they are hashed; nowhere when the answer is known already."""
-        return Files(sink)
+    def files(self, sink: Sink | None, most: int) -> Files:
+        """Up to ``most`` files that go on to ``sink`` while hashed; nowhere when the answer is known already."""
+        return Files(sink, most)
 
     def recording(self, response: Response) -> Callable[[Any], Awaitable[None]]:
         """Records the answer within the transaction that does the work."""
@@ -202,11 +203,14 @@ class Once:
 class Files:
     """A sink that hashes each file on its way. ``content`` is what makes two forms the same."""
 
-    def __init__(self, sink: Sink | None) -> None:
+    def __init__(self, sink: Sink | None, most: int) -> None:
         self._sink = sink
+        self._most = most
         self._hashes: list[tuple[str, Any]] = []
 
     async def file(self, name: str) -> File:
+        if len(self._hashes) >= self._most:
+            raise too_many(self._most)
         hashed = hashlib.sha256()
         self._hashes.append((name, hashed))
         return _Hashed(hashed, await self._sink.file(name) if self._sink else None)

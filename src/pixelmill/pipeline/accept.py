@@ -75,7 +75,7 @@ class Acceptance:
         """Start the next file. ``name`` is the client's, for display only. Raises ``too-many-files``."""
         most = self._intake.settings.max_files
         if len(self._files) >= most:
-            raise PixelmillError("too-many-files", f"At most {most} files are taken in one request.")
+            raise too_many(most)
         image_id = new_id()
         key = keys.original(self.batch_id, image_id)
         writer = await self._intake.storage.create(key)
@@ -201,6 +201,10 @@ class Acceptance:
                 detail = files[0]["detail"] if len(files) == 1 else CODES[code].advice
                 raise PixelmillError(code, detail, {"files": files})
             raise PixelmillError("nothing-acceptable", extra={"files": files})
+
+
+def too_many(most: int) -> PixelmillError:
+    return PixelmillError("too-many-files", f"At most {most} files are taken in one request.")
 
 
 async def tell(queue: Queue, jobs: Sequence[Job], batch_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pixelmill.errors import PixelmillError
 from pixelmill.pipeline.accept import tell
 from pixelmill.queue import Job, Queue
 from pixelmill.records import Database, ending, images
@@ -27,5 +28,6 @@ async def replay(database: Database, queue: Queue, image_id: str) -> None:
     """Have a failed image done again. Raises ``not-found`` or ``conflict``."""
     generation, priority = await ending.replay(database, image_id)
     image = await images.find(database, image_id)
-    assert image
+    if image is None:  # its batch was purged in this moment
+        raise PixelmillError("not-found", "There is no such image.")
     await tell(queue, [Job(image_id, generation, priority)], image.batch_id)

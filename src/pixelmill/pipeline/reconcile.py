@@ -112,8 +112,10 @@ class Reconciler:
         return [job for job, is_known in zip(jobs, known, strict=True) if not is_known]
 
     async def sweep_requests(self) -> None:
-        """Delete the bytes of requests whose process died before it accepted them."""
-        for batch_id in await intents.orphans(self._database):
+        """Delete the bytes of requests whose process died before it accepted them, or could not clean up."""
+        # A commit that waits for its database may take this much longer than the body.
+        longest = timedelta(seconds=self._settings.upload_seconds + 60 * self._settings.lease_seconds)
+        for batch_id in await intents.orphans(self._database, datetime.now(UTC) - longest):
             await self._storage.delete_prefix(keys.originals(batch_id))
             await intents.forget(self._database, batch_id)
 

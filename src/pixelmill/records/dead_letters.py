@@ -14,10 +14,10 @@ from pixelmill.records import audit
 from pixelmill.records import batches as batch_records
 from pixelmill.records.database import Database
 from pixelmill.records.events import News, log
-from pixelmill.records.images import to_image
+from pixelmill.records.images import HIDDEN, to_image
 from pixelmill.records.keys import By
 from pixelmill.records.models import Image, State
-from pixelmill.records.tables import batches, images, variants
+from pixelmill.records.tables import images, variants
 
 _COLUMNS = [column for column in images.c if column.name in Image.__dataclass_fields__]
 #: A row without a source may hold SQL's null or JSON's.
@@ -25,9 +25,7 @@ _KEPT = or_(images.c.key.is_not(None), and_(images.c.source.is_not(null()), cast
 
 
 def _which(owner: str | None, code: str | None, batch_id: str | None, cursor: str | None) -> ColumnElement[bool]:
-    # Those of a batch that is on its way out are hidden with it.
-    hidden = select(batches.c.id).where(batches.c.id == images.c.batch_id, batches.c.deleting.is_(True)).exists()
-    terms = [images.c.state == State.FAILED, _KEPT, ~hidden]
+    terms = [images.c.state == State.FAILED, _KEPT, ~HIDDEN]
     if owner is not None:
         terms.append(images.c.owner == owner)
     if code is not None:

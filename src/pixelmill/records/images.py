@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pixelmill.records.database import Database
 from pixelmill.records.models import Attempt, Image, State, Variant
 from pixelmill.records.tables import attempts as attempts_table
-from pixelmill.records.tables import images, variants
+from pixelmill.records.tables import batches, images, variants
 
 IMAGE = [column for column in images.c if column.name in Image.__dataclass_fields__]
 _VARIANT = [column for column in variants.c if column.name in Variant.__dataclass_fields__]
+#: Of a batch that is on its way out: the rows go last, and nothing shows them.
+HIDDEN = select(batches.c.id).where(batches.c.id == images.c.batch_id, batches.c.deleting.is_(True)).exists()
 _ATTEMPT = [column for column in attempts_table.c if column.name in Attempt.__dataclass_fields__]
 
 
@@ -40,7 +42,7 @@ async def with_variants(connection: AsyncConnection, rows: Sequence[Row[Any]]) -
 
 async def find(db: Database, image_id: str) -> Image | None:
     async with db.read() as connection:
-        rows = (await connection.execute(select(*IMAGE).where(images.c.id == image_id))).all()
+        rows = (await connection.execute(select(*IMAGE).where(images.c.id == image_id, ~HIDDEN))).all()
         found = await with_variants(connection, rows)
     return found[0] if found else None
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
@@ -162,8 +163,9 @@ async def forget(db: Database, batch_id: str) -> None:
         await tx.execute(delete(intents).where(intents.c.batch_id == batch_id))
 
 
-async def orphans(db: Database, limit: int = 100) -> list[str]:
-    """Take the intents whose process is no longer known (and those once taken and not yet forgotten), to be swept.
+async def orphans(db: Database, before: datetime, limit: int = 100) -> list[str]:
+    """Take the intents whose process is no longer known, those begun before ``before`` (no request takes so long), and
+    those once taken and not yet forgotten, to be swept.
 
     From then on :func:`accept` refuses them: accept and sweep cannot both win.
     """
@@ -171,7 +173,7 @@ async def orphans(db: Database, limit: int = 100) -> list[str]:
         dead = (
             select(intents.c.batch_id)
             .outerjoin(processes, processes.c.id == intents.c.process_id)
-            .where(processes.c.id.is_(None))
+            .where(or_(processes.c.id.is_(None), intents.c.state == "swept", intents.c.created_at < before))
             .limit(limit)
         )
         ids = [row.batch_id for row in await tx.execute(dead)]

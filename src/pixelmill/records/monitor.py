@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, insert, literal, select
 
 from pixelmill.records.database import Database
-from pixelmill.records.images import IMAGE, with_variants
+from pixelmill.records.images import HIDDEN, IMAGE, with_variants
 from pixelmill.records.models import Image, State
 from pixelmill.records.tables import images, now, processes, samples
 
@@ -69,7 +69,7 @@ async def jobs(
     A search by name or code looks at the newest :data:`MOST` images of a page at most, so the cursor may be set on a
     page with nothing on it: there is more to search.
     """
-    of = _of(owner, state)
+    of = [*_of(owner, state), ~HIDDEN]
     if batch_id is not None:
         of.append(images.c.batch_id == batch_id)
     if cursor is not None:

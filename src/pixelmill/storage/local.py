@@ -12,6 +12,7 @@ import errno
 import os
 import secrets
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -34,6 +35,8 @@ class LocalWriter:
         self._held = 0
         self._fd = -1
         self._done = False
+        # Whoever is canceled while a thread works for it goes on to abort, beside that thread.
+        self._lock = threading.Lock()
 
     async def write(self, data: bytes | memoryview) -> None:
         self._chunks.append(data)
@@ -49,6 +52,12 @@ class LocalWriter:
             await asyncio.to_thread(self._abort)
 
     def _flush(self) -> None:
+        with self._lock:
+            self._write_out()
+
+    def _write_out(self) -> None:
+        if self._done:
+            raise ValueError("this file is over")
         if self._fd < 0:
             for folder in self._open():
                 _sync_folder(folder)
@@ -70,19 +79,25 @@ class LocalWriter:
         raise FileNotFoundError(errno.ENOENT, "Its folder cannot be made", str(self._target.parent))
 
     def _commit(self) -> None:
-        try:
-            self._flush()
-            os.fsync(self._fd)
-            os.close(self._fd)
-            self._fd = -1
-            self._part.replace(self._target)
-            _sync_folder(self._target.parent)
-            self._done = True
-        except BaseException:
-            self._abort()
-            raise
+        with self._lock:
+            try:
+                self._write_out()
+                os.fsync(self._fd)
+                os.close(self._fd)
+                self._fd = -1
+                self._part.replace(self._target)
+                _sync_folder(self._target.parent)
+                self._done = True
+            except BaseException:
+                self._drop()
+                raise
 
     def _abort(self) -> None:
+        with self._lock:
+            if not self._done:
+                self._drop()
+
+    def _drop(self) -> None:
         self._done = True
         self._chunks = []
         if self._fd >= 0:

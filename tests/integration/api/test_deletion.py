@@ -8,7 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from pixelmill.records.tables import images
 from tests.sites import JPEG, Site
 
 DATA = JPEG[:700]
@@ -73,6 +75,18 @@ async def test_a_batch_that_runs_is_canceled_and_purged(site: Site) -> None:
     batch = await site.accepted()
     assert (await site.client.delete(f"/batches/{batch['batchId']}?purge=true")).status_code == 204
     assert site.stored() == []
+
+
+async def test_a_purged_batch_is_hidden_while_a_late_worker_may_still_write(site: Site) -> None:
+    batch = await site.accepted()
+    job = batch["files"][0]["jobId"]
+    await site.claim(job)  # its worker is told by nobody
+    assert (await site.client.delete(f"/batches/{batch['batchId']}?purge=true")).status_code == 204
+    async with site.parts.database.read() as connection:
+        assert (await connection.execute(select(images.c.id))).scalar_one() == job  # the rows stay for now
+    assert (await site.client.get("/jobs")).json()["jobs"] == []
+    for method, path in (("GET", ""), ("POST", "/retry"), ("DELETE", "")):
+        assert (await site.client.request(method, f"/jobs/{job}{path}")).status_code == 404
 
 
 async def test_only_an_admin_purges(site: Site) -> None:

@@ -13,7 +13,7 @@ from pixelmill.pipeline import Acceptance, Receiving
 from pixelmill.pipeline.reconcile import Reconciler
 from pixelmill.queue import Job, Queue
 from pixelmill.recipes import load_presets
-from pixelmill.records import batches, events, images, intents, processes
+from pixelmill.records import batches, events, images, intents, processes, tables
 from pixelmill.records.models import State
 from tests.integration.pipeline.conftest import Parts
 
@@ -47,7 +47,7 @@ async def test_what_was_sent_is_a_batch_in_the_record_and_jobs_in_the_queue(part
     assert b"".join([chunk async for chunk in parts.storage.read(first.key)]) == data
     assert await parts.queue.known([Job(file.image_id, 1), Job(second.id, 1)]) == [True, True]
     assert [event.event for event in await events.after(parts.database, accepted.batch_id, 0)] == ["batch.accepted"]
-    assert await intents.orphans(parts.database) == []
+    assert await intents.orphans(parts.database, tables.now()) == []
     await acceptance.abandon()  # too late: it is a batch now
     assert len(parts.files()) == 2
 
@@ -135,6 +135,22 @@ async def test_the_sweep_deletes_what_a_dead_process_was_receiving(parts: Parts)
     assert parts.files() == []
     with pytest.raises(PixelmillError, match="unavailable"):
         await acceptance.commit(recipe=DEFAULT)
+
+
+async def test_what_a_request_could_not_clean_up_itself_is_swept(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(prefix: str) -> int:
+        raise OSError("the store is away")
+
+    acceptance = await parts.intake.begin()
+    await send(acceptance, "a.jpg", JPEG + b"...")
+    with monkeypatch.context() as broken:
+        broken.setattr(parts.storage, "delete_prefix", away)
+        await acceptance.abandon()
+    assert parts.files()
+    reconciler = Reconciler(parts.database, parts.storage, parts.queue, parts.settings, presence=parts.presence)
+    await reconciler.sweep_requests()  # its process lives
+    assert parts.files() == []
+    assert await intents.orphans(parts.database, tables.now()) == []
 
 
 async def test_it_is_accepted_while_the_queue_is_down_and_queued_when_it_is_back(parts: Parts) -> None:

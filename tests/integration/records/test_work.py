@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import insert
@@ -14,6 +15,8 @@ from pixelmill.records.intents import NewBatch, NewImage
 from pixelmill.records.models import BatchStatus, State
 from pixelmill.records.work import Claim, Failure, Fenced, LostVariant, MadeVariant, Refusal, Report
 
+#: Before any request of a test.
+EARLIER = datetime(2001, 1, 1, tzinfo=UTC)
 RECIPE = {"variants": [{"name": "a", "steps": []}, {"name": "b", "steps": []}]}
 
 
@@ -103,19 +106,31 @@ async def test_a_file_refused_at_the_door_fails_and_the_others_are_done(db: Data
 
 async def test_an_intent_is_accepted_or_swept_never_both(db: Database) -> None:
     await intents.begin(db, "batch", "a process that is not known")
-    assert await intents.orphans(db) == ["batch"]
-    assert await intents.orphans(db) == ["batch"]  # a sweep that died is done again
+    assert await intents.orphans(db, EARLIER) == ["batch"]
+    assert await intents.orphans(db, EARLIER) == ["batch"]  # a sweep that died is done again
     batch = NewBatch("batch", "", None, RECIPE, ["a"], {}, None, 0, [image("one")])
     assert not await intents.accept(db, batch, admitted=True)
     assert await batches.find(db, "batch") is None
     await intents.forget(db, "batch")
-    assert await intents.orphans(db) == []
+    assert await intents.orphans(db, EARLIER) == []
 
 
 async def test_an_intent_of_a_living_process_is_left_alone(db: Database) -> None:
     await processes.register(db, "api", kind="api", slot=None, host="here", pid=1, version="1")
     await intents.begin(db, "batch", "api")
-    assert await intents.orphans(db) == []
+    assert await intents.orphans(db, EARLIER) == []
+
+
+async def test_an_intent_of_a_living_process_is_taken_when_it_is_given_up_or_too_old(db: Database) -> None:
+    await processes.register(db, "api", kind="api", slot=None, host="here", pid=1, version="1")
+    await intents.begin(db, "given-up", "api")
+    await intents.begin(db, "running", "api")
+    assert await intents.give_up(db, "given-up")  # and then its clean-up failed
+    assert await intents.orphans(db, EARLIER) == ["given-up"]
+    assert sorted(await intents.orphans(db, tables.now() + timedelta(seconds=1))) == ["given-up", "running"]
+    assert not await intents.accept(
+        db, NewBatch("running", "", None, RECIPE, ["a"], {}, None, 0, [image("one")]), admitted=True
+    )
 
 
 async def test_only_what_waits_can_be_claimed(db: Database) -> None:

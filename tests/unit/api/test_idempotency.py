@@ -67,7 +67,7 @@ def test_what_is_no_json_stands_for_itself(body: bytes) -> None:
 @given(st.lists(st.tuples(st.text(), st.lists(st.binary(max_size=20), max_size=4)), max_size=3))
 async def test_a_form_is_its_files_however_they_are_cut(files: list[tuple[str, list[bytes]]]) -> None:
     async def content(cut: bool) -> bytes:
-        sink = Files(None)
+        sink = Files(None, 10)
         for name, parts in files:
             file = await sink.file(name)
             for part in parts if cut else [b"".join(parts)]:
@@ -80,13 +80,21 @@ async def test_a_form_is_its_files_however_they_are_cut(files: list[tuple[str, l
 
 async def test_where_one_file_ends_is_part_of_the_form() -> None:
     async def content(files: list[bytes]) -> bytes:
-        sink = Files(None)
+        sink = Files(None, 10)
         for data in files:
             await (await sink.file("a")).write(data)
         return sink.content({})
 
     assert await content([b"ab"]) != await content([b"a", b"b"])
     assert await content([b"a", b"b"]) != await content([b"b", b"a"])
+
+
+async def test_of_a_repeated_form_no_more_files_are_hashed_than_are_taken() -> None:
+    sink = Files(None, 2)
+    await sink.file("a")
+    await sink.file("b")
+    with pytest.raises(PixelmillError, match="too-many-files"):
+        await sink.file("c")
 
 
 @pytest.mark.parametrize("values", [["a", "b"], ["a", "a"]])

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,33 @@ async def test_a_file_given_up_leaves_no_part_of_itself(storage: LocalStorage) -
     assert [name for name in files(storage) if name.endswith(".part")]
     await writer.abort()
     assert not [name for name in files(storage) if name.endswith(".part")]
+
+
+async def test_a_writer_given_up_while_its_thread_writes_opens_and_writes_nothing_any_more(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, go_on = threading.Event(), threading.Event()
+    make = local._make_folders
+
+    def held_up(folder: Path) -> list[Path]:
+        writing.set()
+        assert go_on.wait(10)
+        return make(folder)
+
+    monkeypatch.setattr(local, "_make_folders", held_up)
+    writer = await storage.create("originals/b/i")
+    write = asyncio.create_task(writer.write(os.urandom(2_000_000)))
+    assert await asyncio.to_thread(writing.wait, 10)
+    write.cancel()
+    await asyncio.gather(write, return_exceptions=True)
+    abort = asyncio.create_task(writer.abort())
+    await asyncio.sleep(0)
+    go_on.set()
+    await abort
+    assert not [name for name in files(storage) if "." in name]
+    with pytest.raises(ValueError, match="over"):
+        await writer.write(os.urandom(2_000_000))
+    assert not [name for name in files(storage) if "." in name]
 
 
 async def test_a_prefix_takes_half_written_files_and_emptied_folders_with_it(storage: LocalStorage) -> None:

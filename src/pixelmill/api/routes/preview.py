@@ -111,7 +111,7 @@ async def preview_recipe(
     once: Once | None = request.state.once
     acceptance = None if once and once.known else await parts.intake.begin(owner=caller.owner)
     try:
-        files = once.files(acceptance) if once else None
+        files = once.files(acceptance, parts.settings.max_files) if once else None
         sink = files or acceptance
         assert sink is not None
         fields = await multipart.receive(

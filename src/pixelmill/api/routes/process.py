@@ -129,7 +129,7 @@ async def _take(
     acceptance: Acceptance | None,
     once: Once | None,
 ) -> Response:
-    files = once.files(acceptance) if once else None
+    files = once.files(acceptance, parts.settings.max_files) if once else None
     sink = files or acceptance
     assert sink is not None
     fields = await multipart.receive(
