@@ -41,6 +41,10 @@ class _Forward(socketserver.BaseRequestHandler):
     """One connection, passed on to the same port of loopback."""
 
     def handle(self) -> None:
+        # A server asks the machine itself whether it is there; here it would ask us.
+        for option, seconds in ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3)):
+            self.request.setsockopt(socket.IPPROTO_TCP, option, seconds)
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         with socket.create_connection((LOOPBACK, self.server.server_address[1])) as server:  # type: ignore[index]
             back = threading.Thread(target=_copy, args=(server, self.request), daemon=True)
             back.start()

@@ -30,6 +30,17 @@ _DRIVERS = {
 BUSY_SECONDS = 20
 #: Seconds that PostgreSQL may take for one statement; far more than any of ours needs, migrations included so far.
 ANSWER_SECONDS = 60
+#: Seconds that a server lets an open transaction lie still before it ends it. A machine that was cut off, or stopped,
+#: in the middle of one would hold its row locks for as long as TCP believes in it: hours.
+STILL_SECONDS = 15
+#: PostgreSQL does not count a transaction as still between the parts of one statement. There it asks the machine
+#: itself whether it is there, and (from 17 on) ends what takes longer than any transaction of ours.
+_POSTGRES = """
+SELECT set_config(name, value, false) FROM pg_settings JOIN (VALUES
+    ('idle_in_transaction_session_timeout', '{still}s'), ('transaction_timeout', '{all}s'),
+    ('tcp_keepalives_idle', '{still}'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')
+) AS ours (name, value) USING (name)
+"""
 
 
 def async_url(url: str) -> URL:
@@ -65,16 +76,7 @@ class Database:
             self._reader = _sqlite(self.url, pool_size=4, begin="BEGIN")
             self._writer = _sqlite(self.url, pool_size=1, begin="BEGIN IMMEDIATE")
         else:
-            # READ COMMITTED: what a row lock waited for is seen when it is given.
-            self._reader = self._writer = create_async_engine(
-                self.url,
-                isolation_level="READ COMMITTED",
-                pool_size=pool,
-                max_overflow=pool,
-                pool_pre_ping=True,
-                pool_timeout=BUSY_SECONDS,
-                connect_args=_patience(self.url),
-            )
+            self._reader = self._writer = _server(self.url, pool)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -94,11 +96,39 @@ class Database:
             await self._writer.dispose()
 
 
-def _patience(url: URL) -> dict[str, Any]:
-    """A server that was cut off is given up, and a new connection made: TCP alone would wait for minutes."""
-    if url.get_backend_name() == "postgresql":
-        return {"timeout": BUSY_SECONDS, "command_timeout": ANSWER_SECONDS}
-    return {"connect_timeout": BUSY_SECONDS}
+def _server(url: URL, pool: int) -> AsyncEngine:
+    """A server that was cut off is given up, and a new connection made: TCP alone would wait for minutes.
+
+    The server does the same with us (`STILL_SECONDS`). MySQL knows no such limit for transactions alone: there it is
+    one for every connection, and the pool makes a new one where it was ended.
+    """
+    postgres = url.get_backend_name() == "postgresql"
+    engine = create_async_engine(
+        url,
+        # What a row lock waited for is seen when it is given.
+        isolation_level="READ COMMITTED",
+        pool_size=pool,
+        max_overflow=pool,
+        pool_pre_ping=True,
+        pool_timeout=BUSY_SECONDS,
+        connect_args={"timeout": BUSY_SECONDS, "command_timeout": ANSWER_SECONDS}
+        if postgres
+        else {"connect_timeout": BUSY_SECONDS},
+    )
+    if postgres:
+        limits = _POSTGRES.format(still=STILL_SECONDS, all=2 * ANSWER_SECONDS)
+    else:
+        limit = "idle_transaction_timeout" if url.drivername.startswith("mariadb") else "wait_timeout"
+        limits = f"SET SESSION {limit} = {STILL_SECONDS}"
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connect(connection: Any, record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(limits)
+        cursor.close()
+        connection.commit()
+
+    return engine
 
 
 @asynccontextmanager
