@@ -26,7 +26,7 @@ run: $(RUN) $(PAGES)  ## set up what is missing, then serve on http://127.0.0.1:
 dev: $(DEV)  ## set up .venv with everything a developer needs
 	@:
 
-tools: $(TOOLS)  ## get the test servers and the browser that come from Debian's packages
+tools: $(TOOLS)  ## get what tests start and no wheel has: Debian's packages and, where npm can be had, Node's
 	@:
 
 pages: $(PAGES)  ## build the pages (web/) into the package
@@ -73,8 +73,8 @@ $(RUN): pyproject.toml requirements/runtime.txt requirements/build.txt
 $(DEV): pyproject.toml requirements/runtime.txt requirements/build.txt requirements/dev.txt
 	@$(ENVIRONMENT) runtime build dev && touch $(RUN) $@
 
-$(TOOLS): scripts/debian.py
-	@$$(sh scripts/python.sh) scripts/debian.py && touch $@
+$(TOOLS): scripts/debian.py scripts/peers.sh tests/node/package-lock.json | $(RUN)
+	@$$(sh scripts/python.sh) scripts/debian.py && sh scripts/peers.sh && touch $@
 
 $(DIST): $(PAGE_SOURCES) | $(RUN)
 	@sh scripts/npm.sh run build && touch $@

@@ -1,10 +1,9 @@
-"""Azurite, Microsoft's stand-in for Azure Blob, where it is installed: `npm install --prefix .tools azurite`."""
+"""Azurite, Microsoft's stand-in for Azure Blob, where `make tools` could install it."""
 
 from __future__ import annotations
 
 import base64
 import hmac
-import shutil
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from email.utils import formatdate
 
 import pytest
 
-from tests.servers import LOOPBACK, ROOT, folder_for, free_port, running
+from tests.servers import LOOPBACK, MODULES, find_program, folder_for, free_port, running
 
 #: The account that every Azurite has; its documentation prints the key.
 ACCOUNT = "devstoreaccount1"
@@ -45,14 +44,15 @@ class Azurite:
 
 @contextmanager
 def azurite_server() -> Iterator[Azurite]:
-    program = ROOT / ".tools/node_modules/.bin/azurite-blob"
-    found = str(program) if program.exists() else shutil.which("azurite-blob")
-    if found is None:
-        pytest.skip("Azurite is not on this machine: npm install --prefix .tools azurite")
+    program = MODULES / ".bin" / "azurite-blob"
+    if not program.exists():
+        pytest.skip("Azurite is not on this machine: see `make tools`")
     port = free_port()
     with folder_for("azurite") as folder:
         options = ["--silent", "--blobHost", LOOPBACK, "--blobPort", str(port), "--location", str(folder)]
-        with running([found, *options, "--skipApiVersionCheck", "--disableTelemetry"], port, folder):
+        with running(
+            [find_program("node"), str(program), *options, "--skipApiVersionCheck", "--disableTelemetry"], port, folder
+        ):
             server = Azurite(f"http://{LOOPBACK}:{port}/{ACCOUNT}")
             server.make_container()
             yield server

@@ -26,6 +26,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = Path(sys.executable).parent
+#: Packages of tests/node, if `make tools` could get them.
+MODULES = ROOT / ".tools" / "node" / "node_modules"
 LOOPBACK = "127.0.0.1"
 PATIENCE = 60.0  # seconds; a server that has not answered by then is broken, not slow
 
@@ -37,8 +39,8 @@ def free_port() -> int:
 
 
 def find_program(name: str) -> str:
-    """A program of Debian's: unpacked into .tools by `make tools`, or installed."""
-    folders = [ROOT / ".tools" / "bin", *map(Path, os.get_exec_path()), Path("/usr/sbin")]
+    """A program of Debian's, unpacked into .tools by `make tools` or installed; or Node from a wheel."""
+    folders = [ROOT / ".tools" / "bin", *map(Path, os.get_exec_path()), Path("/usr/sbin"), SCRIPTS]
     found = shutil.which(name, path=os.pathsep.join(map(str, folders)))
     if found is None:
         raise RuntimeError(f"{name} is not on this machine: run `make tools`")

@@ -11,9 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.servers import LOOPBACK, ROOT, Service, die_with_parent, find_program, wait_until
-
-MODULES = ROOT / ".tools/node_modules"
+from tests.servers import LOOPBACK, MODULES, ROOT, Service, die_with_parent, find_program, wait_until
 
 
 class Board:
@@ -43,7 +41,7 @@ class Arena(Board):
 def board(request: pytest.FixtureRequest, valkey_url: str) -> Iterator[Board]:
     package, script = ("bull-arena", "arena.cjs") if request.param is Arena else ("@bull-board", "board.cjs")
     if not (MODULES / package).is_dir():
-        pytest.skip("npm install --prefix .tools bullmq@5 @bull-board/api @bull-board/express bull-arena@4 express")
+        pytest.skip(f"{package} is not on this machine: see `make tools`")
     command = [find_program("node"), str(ROOT / "tests/e2e" / script), valkey_url]
     env = {**os.environ, "NODE_PATH": str(MODULES)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=env, preexec_fn=die_with_parent) as process:

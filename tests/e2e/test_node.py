@@ -16,9 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.servers import LOOPBACK, ROOT, Service, find_program, wait_until
+from tests.servers import LOOPBACK, MODULES, ROOT, Service, find_program, wait_until
 
-MODULES = ROOT / ".tools/node_modules"
 RECIPE = {
     "variants": [
         {"name": "small", "steps": [{"op": "resize", "width": 200}], "output": {"format": "webp"}},
@@ -52,7 +51,7 @@ class Node:
 @pytest.fixture(params=["bullmq", "bullmq6"])
 def node(request: pytest.FixtureRequest, valkey_url: str) -> Node:
     if not (MODULES / request.param).is_dir():
-        pytest.skip("npm install --prefix .tools bullmq@5 bullmq6@npm:bullmq@6 ioredis")
+        pytest.skip(f"{request.param} is not on this machine: see `make tools`")
     return Node(request.param, valkey_url)
 
 
