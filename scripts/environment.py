@@ -59,7 +59,9 @@ def install(*arguments: str | Path) -> None:
     if UV.exists() and not only_pip_knows_the_index():
         if not os.access(Path.home(), os.W_OK):
             os.environ.setdefault("UV_NO_CACHE", "1")
-        if run(UV, "pip", "install", "--quiet", "--python", PYTHON, *arguments, check=False):
+        # Compiled now, on all cores, rather than by each process of the first start (and of every start where Python
+        # is told to write no bytecode): importing the API takes 1.9 s of CPU instead of 4.7.
+        if run(UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", PYTHON, *arguments, check=False):
             return
         print("uv failed; the same with pip:", file=sys.stderr, flush=True)
     run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments)
