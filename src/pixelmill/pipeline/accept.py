@@ -55,6 +55,11 @@ class Intake:
         await intents.begin(self.database, batch_id, self.presence.id)
         return Acceptance(self, batch_id, owner)
 
+    async def begin_once(self, batch_id: str) -> Acceptance | None:
+        """The same for an id that is not ours alone. None: another process has begun it, or it is a batch already."""
+        begun = await intents.begin_once(self.database, batch_id, self.presence.id)
+        return Acceptance(self, batch_id, "") if begun else None
+
 
 class Acceptance:
     """One request whose bytes are arriving."""

@@ -2,19 +2,18 @@
 
 Its data says what to make of what: ``{"url" | "key", "preset" | "recipe", "metadata", "name", "callbackUrl"}``. The
 worker that takes it first writes batch and image to SQL, and goes on as for any other image; from then on SQL is the
-truth, and the job only waits for its answer. Who takes it later, because that worker died, finds the batch by the job's
-id and the time it was added, which the batch's own transaction recorded.
+truth, and the job only waits for its answer. The batch's id is made of the job's id and the time it was added: whoever
+takes the job later, because that worker died or somebody pressed retry, finds the same batch, as long as it is kept.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,8 +24,7 @@ from pixelmill.pipeline.work import Millhand
 from pixelmill.queue import Done, Failed, Foreign, Job, Later
 from pixelmill.queue.job import NAME
 from pixelmill.recipes import Preset, Recipe, parse_recipe
-from pixelmill.records import idempotency, images
-from pixelmill.records.idempotency import Answer
+from pixelmill.records import batches, images
 from pixelmill.records.models import Image, State
 from pixelmill.storage import keys
 
@@ -60,13 +58,11 @@ class Adopter:
         """Adopt, work, answer. Bad data and bad images end as failed with their code, as they would by HTTP."""
         try:
             batch_id = await self._adopt(job)
-        except idempotency.Running:
-            return self._later()  # another worker is about to write it
         except PixelmillError as error:
             # We were taken for dead, or the record is out of reach: for a while.
-            if error.code == "idempotency-running" or not error.spec.permanent:
-                return self._later()
-            return Failed(str(error))
+            return Failed(str(error)) if error.spec.permanent else self._later()
+        if batch_id is None:
+            return self._later()
         image = await self._find(batch_id)
         if image and image.state is State.FAILED and job.retried:
             return await self._again(image)
@@ -74,18 +70,17 @@ class Adopter:
             image = await self._work(image)
         return self._answer(image)
 
-    async def _adopt(self, job: Foreign) -> str:
-        """The batch's id, made or known. Raises Running; PixelmillError."""
+    async def _adopt(self, job: Foreign) -> str | None:
+        """The batch's id, made or known; None while another worker makes it. Raises PixelmillError."""
         intake = self._intake
-        name = hashlib.sha256(f"{intake.queue.name} {job.job_id} {job.added}".encode()).hexdigest()
-        mine = ("", f"job-{name[:48]}", intake.presence.id)
-        keep = timedelta(seconds=intake.settings.idempotency_seconds)
-        known = await idempotency.reserve(intake.database, *mine, keep=keep)
-        if known:
-            return str(json.loads(known.body)["batchId"])
+        batch_id = _batch_of(intake.queue.name, job)
+        if await batches.exists(intake.database, batch_id):
+            return batch_id
+        order, recipe, preset = self._read(job)
+        acceptance = await intake.begin_once(batch_id)
+        if acceptance is None:
+            return None
         try:
-            order, recipe, preset = self._read(job)
-            acceptance = await intake.begin()
             source = {"url": order.url} if order.url is not None else {"key": order.key}
             acceptance.fetch(order.name or _name_in(order.url or order.key or ""), source)
             await acceptance.commit(
@@ -94,13 +89,11 @@ class Adopter:
                 metadata=order.metadata,
                 callback_url=order.callback_url,
                 retention=preset.retention if preset else None,
-                also=idempotency.answering(*mine, Answer("", 202, {}, json.dumps({"batchId": acceptance.batch_id}))),
                 queued=False,
             )
-            return acceptance.batch_id
-        except BaseException:
-            await asyncio.shield(asyncio.ensure_future(idempotency.release(intake.database, *mine)))
-            raise
+        finally:
+            await acceptance.abandon()
+        return batch_id
 
     def _read(self, job: Foreign) -> tuple[Order, Recipe, Preset | None]:
         if job.name != NAME:
@@ -186,6 +179,13 @@ class Adopter:
                 ],
             }
         )
+
+
+def _batch_of(queue: str, job: Foreign) -> str:
+    """Always the same for the same job; a UUIDv7 of the time it was added, so that it sorts among the others."""
+    bits = int.from_bytes(hashlib.sha256(f"{queue} {job.job_id} {job.added}".encode()).digest()[:16], "big")
+    at = min(max(job.added, 0), 2**48 - 1)
+    return str(UUID(int=at << 80 | 7 << 76 | bits >> 4 & 0xFFF << 64 | 2 << 62 | bits & 2**62 - 1))
 
 
 def _name_in(address: str) -> str:

@@ -137,6 +137,8 @@ class Millhand:
                         left -= 1
                     if left and (report.made or report.lost):
                         await self._record(held, report)
+        if left:
+            raise PixelmillError("internal-error", f"The decoder ended {left} variants early.")
 
     async def _store(self, held: Claim, made: Made) -> MadeVariant:
         key = keys.result(held.batch_id, held.image_id, held.token, made.variant, made.extension)

@@ -51,6 +51,12 @@ async def find(db: Database, batch_id: str) -> Batch | None:
     return to_batch(row) if row else None
 
 
+async def exists(db: Database, batch_id: str) -> bool:
+    """Whether there is a row of it, seen or hidden."""
+    async with db.read() as connection:
+        return await connection.scalar(select(batches.c.id).where(batches.c.id == batch_id)) is not None
+
+
 async def page(
     db: Database, *, owner: str | None = None, cursor: str | None = None, limit: int = 50, status: str | None = None
 ) -> tuple[list[Batch], str | None]:

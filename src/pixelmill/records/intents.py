@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
@@ -63,6 +64,21 @@ async def begin(db: Database, batch_id: str, process_id: str) -> None:
         await tx.execute(
             insert(intents).values(batch_id=batch_id, process_id=process_id, state="open", created_at=now())
         )
+
+
+async def begin_once(db: Database, batch_id: str, process_id: str) -> bool:
+    """The same for an id that others may begin too. False: one does now, or it is a batch already."""
+    try:
+        async with db.write() as tx:
+            values = {"batch_id": batch_id, "process_id": process_id, "state": "open", "created_at": now()}
+            await tx.execute(insert(intents).values(**values))
+            # Looked at after the insert, which waits for whoever turns the same intent into a batch.
+            if (await tx.execute(select(batches.c.id).where(batches.c.id == batch_id))).one_or_none():
+                await tx.rollback()
+                return False
+    except IntegrityError:
+        return False
+    return True
 
 
 async def accept(db: Database, new: NewBatch, *, admitted: bool, also: Also | None = None) -> bool:

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from pixelmill.errors import PixelmillError
 from pixelmill.records.database import Database
 from pixelmill.records.models import State, Upload
-from pixelmill.records.tables import images, now, processes, tickets, uploads
+from pixelmill.records.tables import batches, images, now, processes, tickets, uploads
 
 _t = uploads.c
 _UPLOAD = [uploads.c[name] for name in Upload.__dataclass_fields__]
@@ -178,13 +178,20 @@ async def forget_tickets(db: Database, before: datetime, limit: int = 500) -> No
 
 
 async def kept_by(db: Database, one: Upload) -> str | None:
-    """What still needs a taken upload's bytes: the key that an image has, ``""`` for an image yet to be copied."""
-    query = select(images.c.key, images.c.state, images.c.source).where(images.c.batch_id == one.batch_id)
+    """What still needs a taken upload's bytes: the key that an image has, ``""`` for an image yet to be copied.
+
+    A dead letter needs them too, for it may be replayed until the originals of its batch are deleted.
+    """
+    query = (
+        select(images.c.key, images.c.state, images.c.source)
+        .join(batches, batches.c.id == images.c.batch_id)
+        .where(images.c.batch_id == one.batch_id, batches.c.originals_gone.is_(False))
+    )
     async with db.read() as connection:
         for row in await connection.execute(query):
             if row.key == one.key:
                 return one.key
-            source = row.source or {}
-            if row.key is None and source.get("upload") == one.id and not State(row.state).over:
+            waits = row.key is None and row.state not in (State.COMPLETED, State.CANCELED)
+            if waits and (row.source or {}).get("upload") == one.id:
                 return ""
     return None

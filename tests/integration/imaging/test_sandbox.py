@@ -128,6 +128,31 @@ async def test_one_that_died_while_idle_is_replaced(decoders: Decoders, photo: P
     assert decoders.pids != [pid]
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3, 5, 8, 13])
+async def test_who_gives_up_while_a_process_is_replaced_takes_no_place_with_him(
+    decoders: Decoders, photo: Path, steps: int
+) -> None:
+    (pid,) = decoders.pids
+    os.kill(pid, signal.SIGKILL)
+
+    async def work() -> list[object]:
+        with photo.open("rb") as source:
+            return [r async for r in decoders.make(source, PRESETS["default"].recipe, ["default"])]
+
+    task = asyncio.create_task(work())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                assert await work()
+                break
+            except DecoderDied:
+                continue  # the death was noticed only now
+
+
 async def test_past_its_deadline_it_is_ended(photo: Path) -> None:
     """Encoders do not look at a flag: only the end of the process stops them."""
     big = photo.with_name("big.jpg")

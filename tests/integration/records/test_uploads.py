@@ -8,9 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from pixelmill.errors import PixelmillError
-from pixelmill.records import Database, processes, uploads
+from pixelmill.records import Database, intents, processes, tables, uploads
+from pixelmill.records.intents import NewBatch, NewImage
 from pixelmill.records.models import Upload
 from pixelmill.records.tables import now
 
@@ -114,3 +116,25 @@ async def test_time_ends_an_upload_whoever_writes(db: Database) -> None:
         db, "u1", "t1", key="k", bytes=10, sha256="x", format="jpeg", expires_at=now() + LATER
     )
     assert await refused(db, "t2", "p1") == "not-found"
+
+
+@pytest.mark.parametrize(
+    ("state", "gone", "kept"),
+    [
+        *((state, False, "") for state in ("waiting", "active", "failed")),
+        ("canceled", False, None),
+        ("failed", True, None),
+    ],
+)
+async def test_a_dead_letter_keeps_the_upload_that_it_would_be_made_from(
+    db: Database, state: str, gone: bool, kept: str | None
+) -> None:
+    await intents.begin(db, "b1", "p1")
+    source = {"key": "uploads/u1/x", "upload": "u1", "bytes": 10}
+    image = NewImage("i1", "a.jpg", None, 10, None, "jpeg", source=source)
+    batch = NewBatch("b1", "acme", None, {"variants": []}, ["a"], {}, None, 0, [image])
+    assert await intents.accept(db, batch, admitted=True)
+    async with db.write() as tx:
+        await tx.execute(update(tables.images).values(state=state))
+        await tx.execute(update(tables.batches).values(originals_gone=gone))
+    assert await uploads.kept_by(db, new(kind="direct", state="taken", batch_id="b1", key="uploads/u1/x")) == kept

@@ -132,9 +132,10 @@ class _Child:
         if self.process.returncode is None:
             with suppress(ProcessLookupError):
                 self.process.kill()
-        status = await self.process.wait()
-        self.connection.close()
-        return status
+        try:
+            return await self.process.wait()
+        finally:
+            self.connection.close()
 
 
 class Decoders:
@@ -253,8 +254,7 @@ class Decoders:
             if child.alive():
                 child.jobs += 1
                 return child
-            await self._drop(child)
-            self._idle.put_nowait(None)
+            self._retire(child)
 
     def _give(self, child: _Child, last: dict[str, Any] | None) -> None:
         """Back to the pool, or out of it: a child that did not finish its job is ended."""
@@ -264,6 +264,10 @@ class Decoders:
         if last is not None and not used_up and last.get("code") != "out-of-memory":
             self._idle.put_nowait(child)
             return
+        self._retire(child)
+
+    def _retire(self, child: _Child) -> None:
+        """In a task of its own: whoever waits for a process may be canceled, and its place must not go with him."""
         task = asyncio.create_task(self._replace(child))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
