@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pixelmill.queue import Handler, Queue, Worker, embedded
+from pixelmill.queue import Handler, Queue, Slots, Worker, embedded
 from tests import servers
 
 PATIENCE = 20.0
@@ -62,9 +62,9 @@ async def queue(server: Private) -> AsyncIterator[Queue]:
 
 
 @asynccontextmanager
-async def working(queue: Queue, handler: Handler, **options: Any) -> AsyncIterator[Worker]:
+async def working(queue: Queue, handler: Handler, *, concurrency: int = 2, **options: Any) -> AsyncIterator[Worker]:
     """A worker that runs for the length of the block."""
-    worker = Worker(queue, handler, **{"concurrency": 2, **options})
+    worker = Worker(queue, handler, **{"slots": Slots(concurrency), **options})
     running = asyncio.create_task(worker.run())
     try:
         yield worker

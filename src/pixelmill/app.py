@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pixelmill import records, secret
 from pixelmill.imaging import Decoders, Limits
 from pixelmill.pipeline import Adopter, Deliverer, Intake, Millhand, Presence, Reconciler
-from pixelmill.queue import Done, Failed, Foreign, Job, Later, Limiter, Queue, Worker, embedded, policies
+from pixelmill.queue import Done, Failed, Foreign, Job, Later, Limiter, Queue, Slots, Worker, embedded, policies
 from pixelmill.recipes import load_presets
 from pixelmill.records import keys
 from pixelmill.settings import Settings
@@ -140,11 +140,13 @@ async def worker(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(store.close)
         jobs = queue(settings)
         stack.push_async_callback(jobs.close)
-        decoders = Decoders(settings.workers, limits(settings), nice=settings.nice)
+        decoders = Decoders(settings.workers, limits(settings), urgent=settings.urgent_workers, nice=settings.nice)
         await decoders.start()
         stack.push_async_callback(decoders.close)
         presence = await stack.enter_async_context(_present(db, settings, "worker"))
-        millhand = Millhand(db, store, jobs, decoders, settings, presence=presence)
+        # One more than there are decoders: the next original is claimed and opened while the others are decoded.
+        slots = Slots(settings.workers + 1, urgent=settings.urgent_workers)
+        millhand = Millhand(db, store, jobs, decoders, settings, presence=presence, aside=slots.aside)
 
         intake = Intake(db, store, jobs, settings, presence=presence)
         adopter = Adopter(intake, millhand, load_presets(settings.presets_dir))
@@ -152,8 +154,7 @@ async def worker(settings: Settings, stop: asyncio.Event) -> None:
         async def handle(job: Job | Foreign) -> Done | Later | Failed:
             return await (adopter(job) if isinstance(job, Foreign) else millhand(job))
 
-        # One more than there are decoders: the next original is claimed and opened while the others are decoded.
-        loop = Worker(jobs, policies.logged(handle), concurrency=settings.workers + 1)
+        loop = Worker(jobs, policies.logged(handle), slots=slots)
         reconciler = asyncio.create_task(Reconciler(db, store, jobs, settings, presence=presence).run())
         deliverer = asyncio.create_task(Deliverer(db, settings, presence=presence).run())
         running = asyncio.create_task(loop.run())

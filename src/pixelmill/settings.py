@@ -104,6 +104,9 @@ class Settings(BaseSettings):
     workers: PositiveInt = Field(
         default_factory=lambda: max(2, (os.cpu_count() or 2) - 1), description="Decoder processes of one worker."
     )
+    urgent_workers: Annotated[int, Field(ge=0)] = Field(
+        1, description="More of them, kept for images that go first, so that one photo waits for no bulk job."
+    )
     tries: PositiveInt = Field(3, description="Tries of an image before it becomes a dead letter.")
     retry_seconds: PositiveFloat = Field(2.0, description="Wait before the second try; doubles each time, with jitter.")
     image_seconds: PositiveFloat = Field(120.0, description="Deadline of one variant; then its decoder is killed.")

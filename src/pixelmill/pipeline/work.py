@@ -10,8 +10,8 @@ import asyncio
 import random
 import time
 import traceback
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
 
 import structlog
 
@@ -47,10 +47,13 @@ class Millhand:
         settings: Settings,
         *,
         presence: Presence,
+        aside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> None:
+        """``aside()`` is entered while nothing but another host is waited for: another image may be worked on then."""
         self._database = database
         self._storage = storage
         self._queue = queue
+        self._aside = aside
         self._decoders = decoders
         self._settings = settings
         self._presence = presence
@@ -78,9 +81,7 @@ class Millhand:
             return await self._replay(job) if job.retried else Done()
         await self._queue.ring([held.batch_id])
         try:
-            # An image that took workers down with it before is worked on alone: it takes no other with it again.
-            async with self._alone.exclusive() if held.take_overs else self._alone.shared():
-                return await self._work(held)
+            return await self._work(held)
         except Fenced:
             log.info("image %s is no longer ours", held.image_id)
             return Done()
@@ -100,7 +101,12 @@ class Millhand:
         report = Report()
         started = time.perf_counter()
         try:
-            await self._make(held, report)
+            if held.missing:
+                if held.key is None:
+                    held = await self._fetch(held, report)
+                # An image that took workers down with it before is worked on alone: it takes no other with it again.
+                async with self._alone.exclusive() if held.take_overs else self._alone.shared():
+                    await self._make(held, report)
             report.timings["total"] = round(time.perf_counter() - started, 4)
             await work.complete(self._database, held, report)
         except Fenced:
@@ -111,21 +117,23 @@ class Millhand:
             await self._queue.ring([held.batch_id])
         return Done({"imageId": held.image_id, "batchId": held.batch_id})
 
+    async def _fetch(self, held: Claim, report: Report) -> Claim:
+        clock = time.perf_counter()
+        async with self._aside():
+            held = await self._fetcher.fetch(held)
+        report.timings["fetch"] = round(time.perf_counter() - clock, 4)
+        return held
+
     async def _make(self, held: Claim, report: Report) -> None:
         """Make and store the missing variants. The last ones stay in ``report``, to be recorded with the end."""
-        if not held.missing:
-            return
+        assert held.key is not None
         recipe = parse_recipe(held.recipe)
         clock = time.perf_counter()
-        if held.key is None:
-            held = await self._fetcher.fetch(held)
-            report.timings["fetch"] = round(time.perf_counter() - clock, 4)
-            clock = time.perf_counter()
-        assert held.key is not None
         with await self._storage.open(held.key, sha256=held.sha256) as source:
             report.timings["open"] = round(time.perf_counter() - clock, 4)
             left = len(held.missing)
-            async with aclosing(self._decoders.make(source, recipe, held.missing)) as results:
+            made = self._decoders.make(source, recipe, held.missing, urgent=held.priority == 0)
+            async with aclosing(made) as results:
                 async for result in results:
                     if isinstance(result, Inspected):
                         report.seen = Seen(result.format, result.width, result.height, result.facts)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pixelmill.queue.job import Done, Failed, Foreign, Handler, Job, Later, Outcome
     from pixelmill.queue.limits import Limiter, Quota, Standing
     from pixelmill.queue.queue import Queue
+    from pixelmill.queue.slots import Slots
     from pixelmill.queue.worker import Worker
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Outcome",
     "Queue",
     "Quota",
+    "Slots",
     "Standing",
     "Worker",
     "embedded",
@@ -37,6 +39,7 @@ _HOMES = {
     "Limiter": "limits",
     "Queue": "queue",
     "Quota": "limits",
+    "Slots": "slots",
     "Standing": "limits",
     "Worker": "worker",
     "embedded": "embedded",

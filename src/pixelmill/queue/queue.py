@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import structlog
+from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
@@ -27,6 +28,8 @@ DOWN = (RedisError, OSError, TimeoutError)  # what a server that is away raises
 _PATIENCE = 1.0  # seconds for one answer
 _PATIENCE_EACH = 0.001  # and for each job of many
 _CHUNK = 1_000  # jobs in one round trip; more would hold up the server for others
+_KNOCKS = 100  # of urgent jobs that nobody had room for; each counts for _KNOCK_MS
+_KNOCK_MS = 1_000
 _QUIET = 10.0  # seconds of silence after which the doorbell's connection is asked whether it lives
 
 log = structlog.stdlib.get_logger(__name__)
@@ -54,6 +57,7 @@ class Queue:
         self._protocol = Protocol(self._client, name)
         self._marker = f"pixelmill:{name}:marker"
         self._bell = f"pixelmill:{name}:bell"
+        self._door = f"pixelmill:{name}:door"
 
     @property
     def worker_name(self) -> str:
@@ -68,7 +72,20 @@ class Queue:
             pipe = self._client.pipeline(transaction=False)
             for job in chunk:
                 await self._protocol.add(pipe, job)
+            if any(job.priority == 0 and not job.delay for job in chunk):
+                pipe.rpush(self._door, 1)
+                pipe.ltrim(self._door, 0, _KNOCKS - 1)
+                pipe.pexpire(self._door, _KNOCK_MS)
             await self._answer(self._protocol.piped(pipe), len(chunk))
+
+    async def knock(self, client: Redis, seconds: float) -> bool:
+        """For a worker whose slots are all busy: wait until something urgent has come in that nobody has taken.
+
+        False: nothing has, for so long. ``client`` is one that may block. Each knock is heard by one such worker.
+        """
+        if await client.blpop([self._door], seconds) is None:
+            return False
+        return bool(await client.llen(self._protocol.keys["wait"]))
 
     async def known(self, jobs: Sequence[Job]) -> list[bool]:
         """Which of these BullMQ holds and has not finished, in any of waiting, prioritized, delayed, active, paused.

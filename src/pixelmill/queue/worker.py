@@ -13,6 +13,7 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -22,6 +23,7 @@ from pixelmill.queue.cancelling import cancel, obey_cancellation
 from pixelmill.queue.job import Done, Failed, Handler, Later, Outcome
 from pixelmill.queue.protocol import Ghost, Nothing, Protocol, Taken, connect
 from pixelmill.queue.queue import DOWN, Queue
+from pixelmill.queue.slots import Slots
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -30,7 +32,7 @@ _HAND_BACK = 2.0  # seconds to hand one job back in, or to acknowledge one at th
 
 
 class Worker:
-    """Takes jobs of ``queue`` and hands up to ``concurrency`` at a time to ``handler``.
+    """Takes jobs of ``queue`` and hands as many at a time to ``handler`` as there are ``slots``.
 
     The handler must not block the event loop. Its exception counts as :class:`Failed`; its cancellation (by
     :meth:`abandon`) hands the job back. A job is handed out at least once: again when this process, or its
@@ -42,14 +44,13 @@ class Worker:
         queue: Queue,
         handler: Handler,
         *,
-        concurrency: int,
+        slots: Slots,
         lock_seconds: float = 15.0,
         scan_seconds: float = 5.0,
         block_seconds: float = 5.0,
     ) -> None:
         self._queue = queue
         self._handler = handler
-        self._concurrency = concurrency
         self._lock_ms = round(lock_seconds * 1000)
         self._scan_seconds = scan_seconds
         self._block_seconds = block_seconds
@@ -57,9 +58,9 @@ class Worker:
         self._waiting = connect(queue.url, name=queue.worker_name)  # blocks, so it has a connection of its own
         self._protocol = Protocol(self._client, queue.name)
         self._active: dict[str, Taken] = {}
-        self._slots: set[asyncio.Task[None]] = set()
+        self._slots = slots
+        self._working: set[asyncio.Task[None]] = set()
         self._handling: set[asyncio.Task[Outcome]] = set()
-        self._room = asyncio.Event()
         self._stopping = asyncio.Event()
         self._abandoned = False
         self._down = False
@@ -69,12 +70,12 @@ class Worker:
     @property
     def active(self) -> int:
         """How many jobs it has in hand."""
-        return len(self._slots)
+        return len(self._working)
 
     def stop(self) -> None:
         """Take no new job; :meth:`run` returns when those in hand are done."""
         self._stopping.set()
-        self._room.set()
+        self._slots.changed.set()
 
     async def abandon(self) -> None:
         """Cancel what is in hand and give it back to the queue, for another worker to take at once."""
@@ -82,8 +83,8 @@ class Worker:
         self.stop()
         for handling in self._handling:
             handling.cancel()
-        if self._slots:
-            await asyncio.wait(self._slots, timeout=2 * _HAND_BACK)
+        if self._working:
+            await asyncio.wait(self._working, timeout=2 * _HAND_BACK)
 
     async def run(self) -> None:
         """Work until :meth:`stop`. No error of Redis ends it."""
@@ -94,10 +95,10 @@ class Worker:
         ]
         try:
             await self._fetch()
-            while self._slots:
-                await asyncio.wait(self._slots)
+            while self._working:
+                await asyncio.wait(self._working)
         finally:
-            await asyncio.gather(*map(cancel, [*helpers, *self._slots]))
+            await asyncio.gather(*map(cancel, [*helpers, *self._working]))
             for client in (self._client, self._waiting):
                 with contextlib.suppress(*DOWN):
                     await client.aclose()
@@ -107,11 +108,9 @@ class Worker:
     async def _fetch(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            if len(self._slots) >= self._concurrency:
-                self._room.clear()
-                await self._room.wait()
-                continue
             try:
+                if self._slots.full and not await self._urgent():
+                    continue
                 found = await self._take()
                 if isinstance(found, Taken):
                     self._start(found)
@@ -127,6 +126,19 @@ class Worker:
                 log.exception("queue.fetch-failed")
                 failures += 1
                 await self._sleep(_backoff(failures))
+
+    async def _urgent(self) -> bool:
+        """All slots are busy. Wait for room (False), or for something urgent for which there is (True)."""
+        self._slots.changed.clear()
+        room = asyncio.create_task(self._slots.changed.wait())
+        waits: set[asyncio.Task[Any]] = {room}
+        if self._slots.has_urgent:
+            waits.add(asyncio.create_task(self._queue.knock(self._waiting, self._block_seconds)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            return not room.done() and all(one.result() for one in waits if one.done())
+        finally:
+            await asyncio.gather(*map(cancel, waits))
 
     async def _take(self) -> Taken | Nothing | Ghost:
         self._tokens += 1
@@ -171,13 +183,14 @@ class Worker:
 
     def _start(self, taken: Taken) -> None:
         self._active[taken.bull.id] = taken
-        slot = asyncio.create_task(self._work(taken))
-        self._slots.add(slot)
-        slot.add_done_callback(self._ended)
+        self._slots.take()
+        working = asyncio.create_task(self._work(taken))
+        self._working.add(working)
+        working.add_done_callback(self._ended)
 
-    def _ended(self, slot: asyncio.Task[None]) -> None:
-        self._slots.discard(slot)
-        self._room.set()
+    def _ended(self, working: asyncio.Task[None]) -> None:
+        self._working.discard(working)
+        self._slots.give()
 
     async def _work(self, taken: Taken) -> None:
         """Run the handler for a job, and then for each that comes with an acknowledgement."""
@@ -218,8 +231,12 @@ class Worker:
             if hurry is None and self._stopping.is_set():
                 hurry = time.monotonic() + _HAND_BACK
             try:
+                fetch = not hurry and not self._slots.over
                 async with asyncio.timeout(_HAND_BACK if hurry else None):
-                    found = await self._tell(taken, outcome, fetch=not hurry)
+                    found = await self._tell(taken, outcome, fetch=fetch)
+                if not fetch:  # a worker that the limit of the whole queue held back would not know that it may go on
+                    with contextlib.suppress(*DOWN):
+                        await self._protocol.wake()
                 self._is_up()
                 if isinstance(found, Ghost):
                     await self._bury(found)

@@ -18,14 +18,14 @@ from tests.queues import Private, counted, until, working
 
 HOLDER = """
 import asyncio, sys
-from pixelmill.queue import Queue, Worker
+from pixelmill.queue import Queue, Slots, Worker
 
 async def hold(job):
     print(job.id, flush=True)
     await asyncio.Event().wait()
 
 async def main():
-    await Worker(Queue(sys.argv[1]), hold, concurrency=2, lock_seconds=1.5, scan_seconds=0.5).run()
+    await Worker(Queue(sys.argv[1]), hold, slots=Slots(2), lock_seconds=1.5, scan_seconds=0.5).run()
 
 asyncio.run(main())
 """

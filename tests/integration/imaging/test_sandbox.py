@@ -74,6 +74,28 @@ async def test_many_at_once_take_turns(photo: Path) -> None:
         assert len(pool.pids) == 2
 
 
+async def test_what_is_urgent_does_not_wait_for_what_is_not(photo: Path) -> None:
+    started = asyncio.Event()
+
+    async def slow(pool: Decoders) -> None:
+        with photo.open("rb") as source:
+            async for _ in pool.make(source, SLOW, names(SLOW)):
+                started.set()
+
+    async with Decoders(1, Limits(), urgent=1) as pool:
+        assert len(pool.pids) == 2
+        busy = asyncio.create_task(slow(pool))
+        await started.wait()
+        waiting = asyncio.create_task(slow(pool))
+        for _ in range(2):  # the place comes back
+            with photo.open("rb") as source:
+                assert [r async for r in pool.make(source, PRESETS["default"].recipe, ["default"], urgent=True)]
+        assert not busy.done() and not waiting.done()
+        for task in (busy, waiting):
+            task.cancel()
+        await asyncio.gather(busy, waiting, return_exceptions=True)
+
+
 async def test_a_file_that_was_deleted_meanwhile_is_still_read(decoders: Decoders, photo: Path) -> None:
     with photo.open("rb") as source:
         photo.unlink()

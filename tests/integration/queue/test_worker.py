@@ -9,7 +9,7 @@ import pytest
 import redis.asyncio as redis
 from bullmq import Queue as BullQueue
 
-from pixelmill.queue import Done, Failed, Foreign, Job, Later, Queue
+from pixelmill.queue import Done, Failed, Foreign, Job, Later, Queue, Slots
 from pixelmill.queue.job import Outcome
 from pixelmill.queue.protocol import connect
 from tests.queues import Private, counted, until, working
@@ -81,6 +81,57 @@ async def test_urgent_first(queue: Queue) -> None:
     async with working(queue, record, concurrency=1):
         await until(lambda: len(record.seen) == 3)
     assert [job.image_id for job in record.seen if isinstance(job, Job)] == ["first", "second", "last"]
+
+
+async def test_what_is_urgent_finds_room_beside_a_full_worker(queue: Queue) -> None:
+    """All slots are busy with a bulk job: one photo is taken all the same, and no more of the bulk than before."""
+    go_on = asyncio.Event()
+    ordinary, most = 0, 0
+    urgent: list[str] = []
+
+    async def handler(job: Job | Foreign) -> Outcome:
+        nonlocal ordinary, most
+        if job.id.startswith("photo"):
+            urgent.append(job.id)
+            return Done()
+        ordinary += 1
+        most = max(most, ordinary)
+        await go_on.wait()
+        ordinary -= 1
+        return Done()
+
+    await queue.add([Job(f"bulk{number}", 1, priority=3) for number in range(20)])
+    async with working(queue, handler, slots=Slots(2, urgent=1), block_seconds=60):
+        await until(lambda: ordinary == 2)
+        for number in range(3):
+            await queue.add([Job("photo", number)])
+            await until(lambda number=number: len(urgent) == number + 1)
+        go_on.set()
+        await until(lambda: counted(queue, completed=23))
+    assert most == 2
+
+
+async def test_who_waits_for_another_host_steps_aside(queue: Queue) -> None:
+    slots = Slots(1, aside=2)
+    answered = asyncio.Event()
+    done: list[str] = []
+
+    async def handler(job: Job | Foreign) -> Outcome:
+        if job.id.startswith("far"):
+            async with slots.aside():
+                await answered.wait()
+        done.append(job.id)
+        return Done()
+
+    await queue.add([Job("far", 1), Job("far", 2), *(Job("near", number) for number in range(5))])
+    async with working(queue, handler, slots=slots):
+        await until(lambda: len(done) == 5)
+        assert slots.busy == 0
+        await queue.add([Job("far", 3)])  # one too many: it keeps its slot until there is room aside
+        await until(lambda: slots.full)
+        await queue.add([Job("near", 6)])
+        answered.set()
+        await until(lambda: counted(queue, completed=9))
 
 
 async def test_delayed_jobs_come_when_they_are_due_and_not_before(queue: Queue) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pixelmill.recipes import Recipe
 
 START_SECONDS = 60.0
+#: By so much less nice are the decoders for what is urgent: three times the CPU of another, where it is short.
+HURRY = 5
 
 
 class DecoderDied(PixelmillError):
@@ -138,8 +140,18 @@ class _Child:
             self.connection.close()
 
 
+class _Places(asyncio.LifoQueue["_Child | None"]):
+    """Where decoders of one kind wait for work; None stands for one that is still to be started."""
+
+    def __init__(self, nice: int) -> None:
+        super().__init__()
+        self.nice = nice
+
+
 class Decoders:
-    """A pool of ``size`` decoder processes.
+    """A pool of ``size`` decoder processes, and ``urgent`` more for what must not wait until one of these is free.
+
+    These compete for the CPU with the others at a niceness that is :data:`HURRY` less.
 
     ``recycle_jobs`` and ``recycle_bytes``: a process is replaced after so many jobs, or when it holds more memory.
     """
@@ -149,24 +161,27 @@ class Decoders:
         size: int,
         limits: Limits | None = None,
         *,
+        urgent: int = 0,
         nice: int = 0,
         recycle_jobs: int = 1000,
         recycle_bytes: int = 768 * 1024 * 1024,
     ) -> None:
         self.size = size
         self.limits = limits or Limits()
-        self._nice = nice
+        self._urgent = urgent
         self._recycle_jobs = recycle_jobs
         self._recycle_bytes = recycle_bytes
-        self._idle: asyncio.LifoQueue[_Child | None] = asyncio.LifoQueue()
+        self._idle = _Places(nice)
+        self._spare = _Places(max(0, nice - HURRY))
         self._children: set[_Child] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def start(self) -> None:
         """Start all processes; returns when each has locked itself in."""
-        for child in await asyncio.gather(*(self._spawn() for _ in range(self.size))):
-            self._idle.put_nowait(child)
+        places = [self._idle] * self.size + [self._spare] * self._urgent
+        for home, child in zip(places, await asyncio.gather(*map(self._spawn, places)), strict=True):
+            home.put_nowait(child)
 
     async def close(self) -> None:
         """End every process, busy or not."""
@@ -196,7 +211,13 @@ class Decoders:
         return sorted(set.intersection(*layers)) if layers else []
 
     async def make(
-        self, source: BinaryIO, recipe: Recipe, variants: Sequence[str], limits: Limits | None = None
+        self,
+        source: BinaryIO,
+        recipe: Recipe,
+        variants: Sequence[str],
+        limits: Limits | None = None,
+        *,
+        urgent: bool = False,
     ) -> AsyncGenerator[Result, None]:
         """Yield :class:`Inspected`, then :class:`Made` or :class:`NotMade` for each of ``variants`` when finished.
 
@@ -206,7 +227,8 @@ class Decoders:
         """
         limits = limits or self.limits
         fd = source.fileno()
-        child = await self._take()
+        home = self._spare if urgent and self._idle.empty() and not self._spare.empty() else self._idle
+        child = await self._take(home)
         finished = False
         last: dict[str, Any] = {}
         try:
@@ -237,54 +259,51 @@ class Decoders:
             status = await child.kill()
             raise _cause(status) from None
         finally:
-            self._give(child, last if finished else None)
+            self._give(home, child, last if finished else None)
         if last["kind"] == "error":
             code = last["code"] if last["code"] in CODES else "internal-error"
             raise PixelmillError(code, str(last["detail"]), dict(last.get("extra") or {}))
 
-    async def _take(self) -> _Child:
+    async def _take(self, home: _Places) -> _Child:
         while True:
-            child = await self._idle.get()
+            child = await home.get()
             if child is None:  # its replacement could not be started: the one who waits tries
                 try:
-                    child = await self._spawn()
+                    child = await self._spawn(home)
                 except BaseException:
-                    self._idle.put_nowait(None)
+                    home.put_nowait(None)
                     raise
             if child.alive():
                 child.jobs += 1
                 return child
-            self._retire(child)
+            self._retire(home, child)
 
-    def _give(self, child: _Child, last: dict[str, Any] | None) -> None:
+    def _give(self, home: _Places, child: _Child, last: dict[str, Any] | None) -> None:
         """Back to the pool, or out of it: a child that did not finish its job is ended."""
         if self._closed:
             return
         used_up = child.jobs >= self._recycle_jobs or (last or {}).get("rss", 0) > self._recycle_bytes
         if last is not None and not used_up and last.get("code") != "out-of-memory":
-            self._idle.put_nowait(child)
-            return
-        self._retire(child)
+            home.put_nowait(child)
+        else:
+            self._retire(home, child)
 
-    def _retire(self, child: _Child) -> None:
+    def _retire(self, home: _Places, child: _Child) -> None:
         """In a task of its own: whoever waits for a process may be canceled, and its place must not go with him."""
-        task = asyncio.create_task(self._replace(child))
+        task = asyncio.create_task(self._replace(home, child))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _replace(self, child: _Child) -> None:
-        await self._drop(child)
-        try:
-            self._idle.put_nowait(await self._spawn())
-        except Exception:
-            self._idle.put_nowait(None)
-
-    async def _drop(self, child: _Child) -> None:
+    async def _replace(self, home: _Places, child: _Child) -> None:
         await child.kill()
         self._children.discard(child)
+        try:
+            home.put_nowait(await self._spawn(home))
+        except Exception:
+            home.put_nowait(None)
 
-    async def _spawn(self) -> _Child:
-        child = await _Child.start(self.limits.memory_bytes, self._nice)
+    async def _spawn(self, home: _Places) -> _Child:
+        child = await _Child.start(self.limits.memory_bytes, home.nice)
         self._children.add(child)
         return child
 
