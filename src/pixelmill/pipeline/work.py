@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
 
 import structlog
@@ -67,7 +67,25 @@ class Millhand:
             return await self._take(job, token)
 
     async def _take(self, job: Job, token: str) -> Done | Later | Failed:
-        held = await work.claim(
+        claiming = asyncio.ensure_future(self._claim(job, token))
+        try:
+            held = await asyncio.shield(claiming)
+            if held is Refusal.BUSY or held is Refusal.EARLY:
+                return Later(self._settings.lease_seconds if held is Refusal.BUSY else self._settings.retry_seconds)
+            if isinstance(held, Refusal):
+                return await self._replay(job) if job.retried else Done()
+            await self._queue.ring([held.batch_id])
+            return await self._work(held)
+        except Fenced:
+            log.info("image %s is no longer ours", job.image_id)
+            return Done()
+        except asyncio.CancelledError:
+            # A claim that was on its way when we were told to stop may be given all the same.
+            await asyncio.shield(asyncio.ensure_future(self._hand_back(claiming)))
+            raise
+
+    def _claim(self, job: Job, token: str) -> Awaitable[Claim | Refusal]:
+        return work.claim(
             self._database,
             job.image_id,
             job.generation,
@@ -75,19 +93,6 @@ class Millhand:
             process_id=self._presence.id,
             worker=self._presence.name,
         )
-        if held is Refusal.BUSY or held is Refusal.EARLY:
-            return Later(self._settings.lease_seconds if held is Refusal.BUSY else self._settings.retry_seconds)
-        if isinstance(held, Refusal):
-            return await self._replay(job) if job.retried else Done()
-        await self._queue.ring([held.batch_id])
-        try:
-            return await self._work(held)
-        except Fenced:
-            log.info("image %s is no longer ours", held.image_id)
-            return Done()
-        except asyncio.CancelledError:
-            await asyncio.shield(asyncio.ensure_future(self._hand_back(held)))
-            raise
 
     async def _replay(self, job: Job) -> Done | Failed:
         """Retry was pressed in Arena or bull-board: the id is used up, so the image gets a new generation."""
@@ -193,9 +198,12 @@ class Millhand:
         longest = min(LONGEST_WAIT, self._settings.retry_seconds * 2.0 ** (held.tries - 1))
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
 
-    async def _hand_back(self, held: Claim) -> None:
+    async def _hand_back(self, claiming: Awaitable[Claim | Refusal]) -> None:
         """Give up an unfinished image on shut-down, so that another worker has it at once."""
         try:
+            held = await claiming
+            if isinstance(held, Refusal):
+                return
             generation = await work.hand_back(self._database, held)
         except PixelmillError:
             return  # the record is out of reach; the lease runs out and the reconciler does it
