@@ -107,6 +107,9 @@ class Settings(BaseSettings):
     urgent_workers: Annotated[int, Field(ge=0)] = Field(
         1, description="More of them, kept for images that go first, so that one photo waits for no bulk job."
     )
+    reuse: bool = Field(
+        True, description="Give the same bytes with the same variant the result made before, for the same owner."
+    )
     tries: PositiveInt = Field(3, description="Tries of an image before it becomes a dead letter.")
     retry_seconds: PositiveFloat = Field(2.0, description="Wait before the second try; doubles each time, with jitter.")
     image_seconds: PositiveFloat = Field(120.0, description="Deadline of one variant; then its decoder is killed.")

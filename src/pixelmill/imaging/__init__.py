@@ -8,13 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pixelmill.imaging.engine import engine_version
 from pixelmill.imaging.results import Inspected, Limits, Made, NotMade, Progress, Result
 from pixelmill.imaging.sniff import sniff
 
 if TYPE_CHECKING:
     from pixelmill.imaging.sandbox.pool import DecoderDied, Decoders
 
-__all__ = ["DecoderDied", "Decoders", "Inspected", "Limits", "Made", "NotMade", "Progress", "Result", "sniff"]
+__all__ = [
+    "DecoderDied",
+    "Decoders",
+    "Inspected",
+    "Limits",
+    "Made",
+    "NotMade",
+    "Progress",
+    "Result",
+    "engine_version",
+    "sniff",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from pixelmill.errors import PixelmillError
 from pixelmill.pipeline.ending import replay
+from pixelmill.pipeline.loose import drop_loose
 from pixelmill.queue import Queue
 from pixelmill.records import Database, dead_letters
 from pixelmill.records.keys import By
@@ -28,15 +29,19 @@ async def replay_many(database: Database, queue: Queue, found: Iterable[Image]) 
 
 
 async def purge(database: Database, storage: Storage, queue: Queue, image_id: str, *, by: By) -> None:
-    """Delete an image's original and whatever was made of it. Raises ``not-found`` or ``conflict``."""
+    """Delete an image's original and whatever was made of it and nobody else uses.
 
-    async def delete(image: Image) -> None:
+    Raises ``not-found`` or ``conflict``.
+    """
+
+    async def delete(image: Image, keep: frozenset[str]) -> None:
         # What lies elsewhere is a bucket's own, and stays.
         if image.key and image.key.startswith(("originals/", "uploads/")):
             await storage.delete([image.key])
-        await storage.delete_prefix(f"{keys.processed(image.batch_id)}{image.id}/")
+        await storage.delete_prefix(f"{keys.processed(image.batch_id)}{image.id}/", keep=keep)
 
     batch_id = await dead_letters.purge(database, image_id, by, delete)
+    await drop_loose(database, storage)
     await queue.ring([batch_id])
 
 

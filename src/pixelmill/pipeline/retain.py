@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 
 from pixelmill.errors import PixelmillError
 from pixelmill.pipeline.ending import cancel
+from pixelmill.pipeline.loose import drop_loose
 from pixelmill.queue import Queue
-from pixelmill.records import Database, deliveries, retention
+from pixelmill.records import Database, deliveries, known, retention
 from pixelmill.records.keys import By
 from pixelmill.records.retention import Doomed, Part
 from pixelmill.records.tables import now
@@ -56,6 +57,10 @@ class Retainer:
             if time.monotonic() > end:
                 break
             done += await self._tried(self.finish(one), one)
+        try:
+            done += await drop_loose(self._database, self._storage)
+        except OSError as error:
+            log.warning("results that nobody uses are not deleted yet: %s", error)
         if self._keep_deliveries:
             done += await deliveries.prune(self._database, self._clock() - self._keep_deliveries)
         if done:
@@ -65,8 +70,8 @@ class Retainer:
     async def purge(self, queue: Queue, batch_id: str, *, by: By) -> None:
         """Delete a batch now, whatever its retention; cancel what still runs. Raises ``not-found`` or ``conflict``.
 
-        Nothing of it can be seen afterwards, and no byte is left. Where a canceled worker may still write, hidden
-        rows stay until its deadline is over and what it wrote is deleted too.
+        Nothing of it can be seen afterwards, and no byte is left but results that another batch uses. Where a canceled
+        worker may still write, hidden rows stay until its deadline is over and what it wrote is deleted too.
         """
         await cancel(self._database, queue, batch_id)
         one = await retention.doom(self._database, batch_id, by)
@@ -74,6 +79,7 @@ class Retainer:
             raise PixelmillError("conflict", "It was opened again in this moment.")
         await self._delete(one, Part.ORIGINALS)
         await self._delete(one, Part.RESULTS)
+        await drop_loose(self._database, self._storage)
         await self.finish(one)
         await queue.ring([batch_id])
 
@@ -106,4 +112,5 @@ class Retainer:
             for upload in filter(None, map(keys.upload_of, one.keys)):
                 await self._storage.delete_prefix(upload)
         else:
-            await self._storage.delete_prefix(keys.processed(one.batch_id))
+            used = await known.lent(self._database, one.batch_id)
+            await self._storage.delete_prefix(keys.processed(one.batch_id), keep=used)

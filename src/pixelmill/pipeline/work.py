@@ -16,13 +16,14 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 import structlog
 
 from pixelmill.errors import PixelmillError
-from pixelmill.imaging import DecoderDied, Decoders, Inspected, Made, NotMade
+from pixelmill.imaging import DecoderDied, Decoders, Inspected, Made, NotMade, engine_version
 from pixelmill.pipeline.ending import replay
 from pixelmill.pipeline.fetch import Fetcher
 from pixelmill.pipeline.presence import Presence, new_id
 from pixelmill.queue import Done, Failed, Job, Later, Queue
 from pixelmill.recipes import parse_recipe
-from pixelmill.records import Database, work
+from pixelmill.records import Database, known, work
+from pixelmill.records.reuse import reuse
 from pixelmill.records.work import Claim, Failure, Fenced, LostVariant, MadeVariant, Refusal, Report, Seen
 from pixelmill.settings import Settings
 from pixelmill.storage import Storage, keys
@@ -92,6 +93,7 @@ class Millhand:
             token=token,
             process_id=self._presence.id,
             worker=self._presence.name,
+            engine=engine_version() if self._settings.reuse else None,
         )
 
     async def _replay(self, job: Job) -> Done | Failed:
@@ -109,6 +111,9 @@ class Millhand:
             if held.missing:
                 if held.key is None:
                     held = await self._fetch(held, report)
+                if held.known:
+                    held = await self._reuse(held, report)
+            if held.missing:
                 # An image that took workers down with it before is worked on alone: it takes no other with it again.
                 async with self._alone.exclusive() if held.take_overs else self._alone.shared():
                     await self._make(held, report)
@@ -153,6 +158,20 @@ class Millhand:
         if left:
             raise PixelmillError("internal-error", f"The decoder ended {left} variants early.")
 
+    async def _reuse(self, held: Claim, report: Report) -> Claim:
+        """Take over what was made before and is still there; the claim of what is left to make."""
+        clock = time.perf_counter()
+        found = await asyncio.gather(*(self._storage.stat(one.key) for one in held.known.values()))
+        there = {name: one for (name, one), stat in zip(held.known.items(), found, strict=True) if stat}
+        if lost := [one for name, one in held.known.items() if name not in there]:
+            log.warning("%d results that the record knows are not in storage", len(lost))
+            await known.missing(self._database, lost)
+        held = await reuse(self._database, held, there)
+        report.timings["reuse"] = round(time.perf_counter() - clock, 4)
+        if held.missing:
+            await self._queue.ring([held.batch_id])
+        return held
+
     async def _store(self, held: Claim, made: Made) -> MadeVariant:
         key = keys.result(held.batch_id, held.image_id, held.token, made.variant, made.extension)
         await self._storage.put(key, made.data)
@@ -167,6 +186,7 @@ class Millhand:
             quality=made.quality,
             seconds=round(made.seconds, 4),
             facts=made.facts,
+            digest=held.digests.get(made.variant),
         )
 
     async def _record(self, held: Claim, report: Report) -> None:

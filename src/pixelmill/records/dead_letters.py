@@ -6,18 +6,20 @@ Each can be looked at, replayed, or purged. What was refused at the door was nev
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, null, or_, select, update
+from sqlalchemy import ColumnElement, Row, Text, and_, cast, null, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.errors import PixelmillError
-from pixelmill.records import audit
+from pixelmill.records import audit, known
 from pixelmill.records import batches as batch_records
 from pixelmill.records.database import Database
 from pixelmill.records.events import News, log
 from pixelmill.records.images import HIDDEN, to_image
 from pixelmill.records.keys import By
-from pixelmill.records.models import Image, State
-from pixelmill.records.tables import images, variants
+from pixelmill.records.models import Batch, Image, State
+from pixelmill.records.tables import borrowed, images, variants
 
 _COLUMNS = [column for column in images.c if column.name in Image.__dataclass_fields__]
 #: A row without a source may hold SQL's null or JSON's.
@@ -53,24 +55,23 @@ async def page(
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
-async def purge(db: Database, image_id: str, by: By, delete: Callable[[Image], Awaitable[None]]) -> str:
-    """Have ``delete`` delete its bytes, and note that they are gone; the id of its batch, which counts it as failed
-    as before. Raises ``not-found``, or ``conflict`` for an image that is no dead letter.
+async def purge(db: Database, image_id: str, by: By, delete: Callable[[Image, frozenset[str]], Awaitable[None]]) -> str:
+    """Have ``delete`` delete its bytes, but for the keys that others use, and note that they are gone.
+
+    Returns the id of its batch, which counts it as failed as before. Raises ``not-found``, or ``conflict`` for an
+    image that is no dead letter.
 
     The batch stays locked meanwhile, so that nobody replays what is being deleted. A process that dies in between
-    leaves a dead letter that can be purged again.
+    leaves a dead letter that can be purged again, and whose results nobody borrows: they were hidden before.
     """
     async with db.write() as tx:
-        its = (await tx.execute(select(images.c.batch_id).where(images.c.id == image_id))).one_or_none()
-        batch = await batch_records.lock(tx, its.batch_id) if its else None
-        if not batch:
-            raise PixelmillError("not-found", "There is no such image.")
-        row = (await tx.execute(select(*_COLUMNS).where(images.c.id == image_id))).one()
-        if row.state != State.FAILED:
-            raise PixelmillError("conflict", f"Only a failed image can be purged; this one is {row.state}.")
-        if (await tx.execute(select(images.c.id).where(images.c.id == image_id, _KEPT))).one_or_none() is None:
-            raise PixelmillError("conflict", "Nothing of it is kept that could be purged.")
-        await delete(to_image(row))
+        await _lock(tx, image_id)
+        await known.hide(tx, variants.c.image_id == image_id)
+    async with db.write() as tx:
+        batch, row = await _lock(tx, image_id)
+        lent = await tx.execute(known.lent_by([image_id]))
+        await delete(to_image(row), frozenset(one.key for one in lent))
+        await known.let_go(tx, borrowed.c.image_id == image_id)
         await tx.execute(update(images).where(images.c.id == image_id).values(key=None, source=null()))
         await tx.execute(update(variants).where(variants.c.image_id == image_id).values(key=None))
         # Every change of a batch is an event: its ETag is the number of the newest one.
@@ -84,3 +85,17 @@ async def purge(db: Database, image_id: str, by: By, delete: Callable[[Image], A
             data={"batchId": batch.id, "errorCode": row.error_code},
         )
     return batch.id
+
+
+async def _lock(tx: AsyncConnection, image_id: str) -> tuple[Batch, Row[Any]]:
+    """Its batch, locked, and the row of a dead letter. Raises ``not-found`` or ``conflict``."""
+    its = (await tx.execute(select(images.c.batch_id).where(images.c.id == image_id))).one_or_none()
+    batch = await batch_records.lock(tx, its.batch_id) if its else None
+    if not batch:
+        raise PixelmillError("not-found", "There is no such image.")
+    row = (await tx.execute(select(*_COLUMNS).where(images.c.id == image_id))).one()
+    if row.state != State.FAILED:
+        raise PixelmillError("conflict", f"Only a failed image can be purged; this one is {row.state}.")
+    if (await tx.execute(select(images.c.id).where(images.c.id == image_id, _KEPT))).one_or_none() is None:
+        raise PixelmillError("conflict", "Nothing of it is kept that could be purged.")
+    return batch, row

@@ -15,7 +15,7 @@ from enum import StrEnum
 from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pixelmill.records import audit
+from pixelmill.records import audit, known
 from pixelmill.records import batches as batch_records
 from pixelmill.records.database import Database
 from pixelmill.records.events import News, log
@@ -76,6 +76,8 @@ async def due(db: Database, part: Part, at: datetime, limit: int = 20) -> list[D
             if not getattr(batch.retention, f"{part}_gone"):
                 news = [News(f"{part}.deleted")]
                 await log(tx, batch_id, batch.seq, news, **{f"{part}_gone": True})
+                if part is Part.RESULTS:
+                    await known.give_up(tx, batch_id)
             found.append(Doomed(batch_id, await _stray_keys(tx, batch_id) if part is Part.ORIGINALS else ()))
     return found
 
@@ -125,6 +127,7 @@ async def doom(db: Database, batch_id: str, by: By) -> Doomed | None:
         if batch is None or not batch.status.over:
             return None
         await tx.execute(update(batches).where(batches.c.id == batch_id).values(deleting=True))
+        await known.give_up(tx, batch_id)
         await audit.note(tx, "batch.purge", owner=by.owner, key_id=by.key_id, target=batch_id, data={})
         return Doomed(batch_id, await _stray_keys(tx, batch_id))
 

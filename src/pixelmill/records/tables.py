@@ -193,6 +193,35 @@ variants = Table(
     Column("error_code", String(64)),
     Column("error", Text),
     Column("facts", JSON, nullable=False, default=dict),
+    # What it was made of and by (see :mod:`pixelmill.records.known`), while others may use its bytes too.
+    Column("digest", String(40)),
+    Index(None, "digest"),
+)
+
+#: Variants whose bytes were made for another image. ``home`` and ``home_image``: the batch and image they were made
+#: for, under whose prefix they lie; those may be gone.
+borrowed = Table(
+    "borrowed",
+    metadata,
+    Column("image_id", Id, ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("batch_id", Id, nullable=False),
+    Column("key", String(512), nullable=False),
+    Column("home", Id, nullable=False),
+    Column("home_image", Id, nullable=False),
+    Index(None, "batch_id"),
+    Index(None, "home"),
+    Index(None, "home_image"),
+    Index(None, "key"),
+)
+
+#: Keys that somebody ceased to borrow: their bytes are deleted once nobody uses them.
+loose = Table(
+    "loose",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("key", String(512), nullable=False),
+    Column("home_image", Id, nullable=False),
 )
 
 #: One row a try, written with the claim: the prefix that the try writes under is known before its first byte.

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from pixelmill.records.database import Database
+from pixelmill.records.known import lent_by
 from pixelmill.records.models import State
 from pixelmill.records.tables import attempts, images, now, variants
 
@@ -83,6 +84,8 @@ async def leftovers(db: Database, before: datetime, limit: int = 100) -> list[Le
                 keys.setdefault(image.id, set()).add(image.key or "")
         for row in await connection.execute(used):
             keys.setdefault(row.image_id, set()).add(row.key)
+        for row in await connection.execute(lent_by({row.image_id for row in found})):
+            keys.setdefault(row.home_image, set()).add(row.key)
     return [
         Leftover(row.token, row.image_id, row.batch_id, frozenset(keys.get(row.image_id, ())), row.image_id in fetches)
         for row in found

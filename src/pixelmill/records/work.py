@@ -7,7 +7,7 @@ still runs, and no two changes wait for each other. A write carries the token of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
@@ -17,10 +17,11 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records import batches as batch_records
-from pixelmill.records import deliveries
+from pixelmill.records import deliveries, known
 from pixelmill.records.database import Database
 from pixelmill.records.events import News, log
 from pixelmill.records.images import to_variant
+from pixelmill.records.known import Known
 from pixelmill.records.models import Batch, BatchStatus, Counts, State, Variant
 from pixelmill.records.retention import Until
 from pixelmill.records.tables import attempts, images, now, variants
@@ -44,7 +45,8 @@ class Claim:
 
     ``key`` is None while the original is still to be fetched from its ``source`` (see :func:`fetched`).
 
-    Every try has a generation of its own, so the generation also numbers the tries.
+    Every try has a generation of its own, so the generation also numbers the tries. ``engine`` makes it (None: made
+    before or not, it is made anew); ``digests`` tell the missing variants, and ``known`` are those made before.
     """
 
     token: str
@@ -60,11 +62,17 @@ class Claim:
     recipe: dict[str, Any]
     missing: tuple[str, ...]
     source: dict[str, Any] | None = None
+    engine: str | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, Known] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class MadeVariant:
-    """A variant whose bytes are stored under ``key``."""
+    """A variant whose bytes are stored under ``key``. With a ``digest``, others may use them too.
+
+    ``reused``: they were made for another image.
+    """
 
     name: str
     key: str
@@ -76,6 +84,8 @@ class MadeVariant:
     quality: float | None
     seconds: float
     facts: dict[str, Any]
+    digest: str | None = None
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +129,19 @@ class Report:
 
 
 async def claim(
-    db: Database, image_id: str, generation: int, *, token: str, process_id: str, worker: str
+    db: Database,
+    image_id: str,
+    generation: int,
+    *,
+    token: str,
+    process_id: str,
+    worker: str,
+    engine: str | None = None,
 ) -> Claim | Refusal:
-    """Take an image for work, if it is waiting, due, and of this generation."""
+    """Take an image for work, if it is waiting, due, and of this generation.
+
+    ``engine``: look for what it made before of the same bytes.
+    """
     at = now()
     async with db.write() as tx:
         its = (await tx.execute(select(images.c.batch_id).where(images.c.id == image_id))).one_or_none()
@@ -137,6 +157,8 @@ async def claim(
             return Refusal.EARLY
         rows = await tx.execute(select(variants).where(variants.c.image_id == image_id).order_by(variants.c.position))
         missing = tuple(row.name for row in rows if not State(row.state).over)
+        wanted = _wanted(engine, batch, row.sha256, missing)
+        found = await known.find(tx, wanted)
         await tx.execute(
             update(images)
             .where(images.c.id == image_id)
@@ -185,25 +207,35 @@ async def claim(
         recipe=batch.recipe,
         missing=missing,
         source=row.source,
+        engine=engine,
+        digests=wanted,
+        known=found,
     )
 
 
+def _wanted(engine: str | None, batch: Batch, sha256: str | None, missing: Collection[str]) -> dict[str, str]:
+    if engine is None or sha256 is None:
+        return {}
+    return known.digests(engine, owner=batch.owner, sha256=sha256, recipe=batch.recipe, names=missing)
+
+
 async def fetched(db: Database, held: Claim, *, key: str, bytes: int, sha256: str, format: str) -> Claim:
-    """Record that the original is in storage now, under ``key``. Raises Fenced."""
+    """Record that the original is in storage now, under ``key``; the claim with what is known of it. Raises Fenced."""
     async with db.write() as tx:
-        batch, row = await _held(tx, held)
+        batch, row = await held_by(tx, held)
         values = {"key": key, "bytes": bytes, "sha256": sha256, "format": format}
         await tx.execute(update(images).where(images.c.id == row.id).values(**values))
         await log(tx, batch.id, batch.seq, [News("image.fetched", row.id, data={"bytes": bytes, "format": format})])
-    return replace(held, key=key, sha256=sha256)
+        wanted = _wanted(held.engine, batch, sha256, held.missing)
+        found = await known.find(tx, wanted)
+    return replace(held, key=key, sha256=sha256, digests=wanted, known=found)
 
 
 async def record(db: Database, held: Claim, report: Report) -> None:
     """Record variants as they are made. Raises Fenced."""
     async with db.write() as tx:
-        batch, row = await _held(tx, held)
-        await _seen(tx, row, report)
-        await log(tx, batch.id, batch.seq, await _variants(tx, row, report))
+        batch, row = await held_by(tx, held)
+        await log(tx, batch.id, batch.seq, await note(tx, row, report))
 
 
 async def complete(db: Database, held: Claim, report: Report) -> BatchStatus:
@@ -212,9 +244,8 @@ async def complete(db: Database, held: Claim, report: Report) -> BatchStatus:
     Complete means that every variant is; one that can never be made makes the image failed.
     """
     async with db.write() as tx:
-        batch, row = await _held(tx, held)
-        await _seen(tx, row, report)
-        news = await _variants(tx, row, report)
+        batch, row = await held_by(tx, held)
+        news = await note(tx, row, report)
         rows = await tx.execute(select(variants).where(variants.c.image_id == row.id).order_by(variants.c.position))
         its_variants = [to_variant(one) for one in rows]
         bad = next((one for one in its_variants if one.state is State.FAILED), None)
@@ -233,9 +264,8 @@ async def complete(db: Database, held: Claim, report: Report) -> BatchStatus:
 async def fail(db: Database, held: Claim, failure: Failure, report: Report) -> BatchStatus:
     """End a try that failed: the image waits for its next generation, or is a dead letter. Raises Fenced."""
     async with db.write() as tx:
-        batch, row = await _held(tx, held)
-        await _seen(tx, row, report)
-        news = await _variants(tx, row, report)
+        batch, row = await held_by(tx, held)
+        news = await note(tx, row, report)
         crashes = row.crashes + failure.crashed
         if failure.delay is None:
             await tx.execute(
@@ -267,7 +297,7 @@ async def hand_back(db: Database, held: Claim) -> int | None:
     """Let another worker have the image; the try does not count. Its new generation, or None: it was not ours."""
     async with db.write() as tx:
         try:
-            batch, row = await _held(tx, held)
+            batch, row = await held_by(tx, held)
         except Fenced:
             return None
         return await _take_back(tx, batch, row, "handed-back")
@@ -318,7 +348,8 @@ async def release(db: Database, token: str) -> None:
                 await _take_back(tx, batch, row, "lost")
 
 
-async def _held(tx: AsyncConnection, held: Claim) -> tuple[Batch, Row[Any]]:
+async def held_by(tx: AsyncConnection, held: Claim) -> tuple[Batch, Row[Any]]:
+    """The batch, locked, and the row of the image that is held. Raises Fenced."""
     batch = await batch_records.lock(tx, held.batch_id)
     row = (await tx.execute(select(images).where(images.c.id == held.image_id))).one_or_none()
     if not batch or not row or row.token != held.token or row.state != State.ACTIVE:
@@ -326,13 +357,11 @@ async def _held(tx: AsyncConnection, held: Claim) -> tuple[Batch, Row[Any]]:
     return batch, row
 
 
-async def _seen(tx: AsyncConnection, row: Row[Any], report: Report) -> None:
+async def note(tx: AsyncConnection, row: Row[Any], report: Report) -> list[News]:
+    """Write down what was seen, made and lost of an image that is held; what to log of it."""
     if seen := report.seen:
         values = {"format": seen.format, "width": seen.width, "height": seen.height, "facts": seen.facts}
         await tx.execute(update(images).where(images.c.id == row.id).values(**values))
-
-
-async def _variants(tx: AsyncConnection, row: Row[Any], report: Report) -> list[News]:
     news = []
     for made in report.made:
         await tx.execute(
@@ -350,6 +379,7 @@ async def _variants(tx: AsyncConnection, row: Row[Any], report: Report) -> list[
                 quality=made.quality,
                 seconds=made.seconds,
                 facts=made.facts,
+                digest=made.digest,
                 error_code=None,
                 error=None,
             )
@@ -362,6 +392,8 @@ async def _variants(tx: AsyncConnection, row: Row[Any], report: Report) -> list[
             "quality": made.quality,
             "originalBytes": row.bytes,
         }
+        if made.reused:
+            data["reused"] = True
         news.append(News("variant.completed", row.id, made.name, data))
     for lost in report.lost:
         await tx.execute(

@@ -6,7 +6,7 @@ each try of each variant has a key of its own, so nothing depends on conditional
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
@@ -75,8 +75,8 @@ class Storage(Protocol):
     async def delete(self, targets: Iterable[str]) -> None:
         """Delete; what is not there is no error."""
 
-    async def delete_prefix(self, prefix: str) -> int:
-        """Delete all under ``prefix``, half-written files too; how many."""
+    async def delete_prefix(self, prefix: str, *, keep: Collection[str] = ()) -> int:
+        """Delete all under ``prefix``, half-written files too, but not the keys to ``keep``; how many."""
 
     async def check(self) -> None:
         """Ask whether it can be used. Raises ``storage-unavailable`` with a sentence that names the setting to mend."""

@@ -13,7 +13,7 @@ import os
 import secrets
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -163,9 +163,10 @@ class LocalStorage:
     async def delete(self, targets: Iterable[str]) -> None:
         await asyncio.to_thread(self._delete, [self.path(key) for key in targets])
 
-    async def delete_prefix(self, prefix: str) -> int:
+    async def delete_prefix(self, prefix: str, *, keep: Collection[str] = ()) -> int:
         def work() -> int:
-            paths = [*self._under(prefix)]
+            stay = {self.path(key) for key in keep}
+            paths = [path for path in self._under(prefix) if path not in stay]
             self._delete(paths)
             return len(paths)
 

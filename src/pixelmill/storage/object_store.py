@@ -15,7 +15,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO
@@ -192,8 +192,8 @@ class ObjectStorage:
                     with contextlib.suppress(FileNotFoundError), _translated("Deleting"):
                         await obstore.delete_async(self._store, name)
 
-    async def delete_prefix(self, prefix: str) -> int:
-        found = [stat.key async for stat in self.list(prefix)]
+    async def delete_prefix(self, prefix: str, *, keep: Collection[str] = ()) -> int:
+        found = [stat.key async for stat in self.list(prefix) if stat.key not in keep]
         if found:
             await self.delete(found)
         return len(found) + await self.end_uploads(prefix)

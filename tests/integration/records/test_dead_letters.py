@@ -20,7 +20,7 @@ async def listed(db: Database, **which: str) -> list[str]:
     return [one.id for one in (await dead_letters.page(db, owner=None, **which))[0]]  # type: ignore[arg-type]
 
 
-async def nothing(image: Image) -> None:
+async def nothing(image: Image, keep: frozenset[str]) -> None:
     pass
 
 
@@ -48,7 +48,7 @@ async def test_a_purged_one_still_counts_as_failed_and_cannot_be_replayed(db: Da
     before, seq = await counts(db), (await told(db))[-1]
     seen: list[str | None] = []
 
-    async def delete(image: Image) -> None:
+    async def delete(image: Image, keep: frozenset[str]) -> None:
         seen.append(image.key)
 
     assert await dead_letters.purge(db, "one", By("me", "key"), delete) == "batch"
@@ -76,7 +76,7 @@ async def test_what_could_not_be_deleted_stays_a_dead_letter(db: Database) -> No
     assert await accept(db, image("one"))
     await fail(db, "one")
 
-    async def broken(image: Image) -> None:
+    async def broken(image: Image, keep: frozenset[str]) -> None:
         raise PixelmillError("storage-unavailable")
 
     with pytest.raises(PixelmillError, match="storage-unavailable"):

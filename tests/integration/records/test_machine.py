@@ -1,6 +1,7 @@
 """Any interleaving of what workers, owners and the reconciler do to the record keeps what the record promises.
 
-Workers here are careless on purpose: they hold claims for ever, report twice, and go on after they were buried.
+Workers here are careless on purpose: they hold claims for ever, report twice, and go on after they were buried. Every
+image has the same bytes, so that each may borrow the results of the others, while batches and dead letters are deleted.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import tempfile
 import uuid
 from collections import Counter
 from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,20 +30,40 @@ from hypothesis.stateful import (
 )
 
 from pixelmill.errors import PixelmillError
-from pixelmill.records import Database, batches, ending, events, images, intents, migrate, sqlite_url, waiting, work
+from pixelmill.records import (
+    Database,
+    batches,
+    dead_letters,
+    ending,
+    events,
+    images,
+    intents,
+    known,
+    migrate,
+    retention,
+    sqlite_url,
+    waiting,
+    work,
+)
 from pixelmill.records.intents import NewBatch, NewImage
-from pixelmill.records.models import BatchStatus, State
+from pixelmill.records.keys import By
+from pixelmill.records.models import BatchStatus, Image, State
+from pixelmill.records.retention import Part
+from pixelmill.records.reuse import reuse
 from pixelmill.records.work import Claim, Failure, Fenced, LostVariant, MadeVariant, Report
 
 T = TypeVar("T")
 VARIANTS = ("a", "b")
+RECIPE = {"variants": [{"name": name, "steps": [{"op": name}]} for name in VARIANTS]}
 MOST_TAKE_OVERS = 2
+END = datetime.now(UTC) + timedelta(days=365)
 #: Short and the same each time in `make test`; PIXELMILL_TEST_EXAMPLES=500 looks further.
 EXAMPLES = int(os.environ.get("PIXELMILL_TEST_EXAMPLES", "5"))
 
 
 def made(held: Claim, name: str) -> MadeVariant:
-    return MadeVariant(name, f"{held.token}-{name}", "jpeg", "image/jpeg", 5, 4, 100, 80, 0.1, {})
+    key = f"processed/{held.batch_id}/{held.image_id}/{held.token}-{name}"
+    return MadeVariant(name, key, "jpeg", "image/jpeg", 5, 4, 100, 80, 0.1, {}, held.digests.get(name))
 
 
 class Machine(RuleBasedStateMachine):
@@ -60,14 +82,29 @@ class Machine(RuleBasedStateMachine):
         self.run(migrate(self.db))
         self.mine: list[str] = []
         self.alive: set[str] = set()
+        self.stored: set[str] = set()
+        self.marked: set[str] = set()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
     def teardown(self) -> None:
-        self.run(self.db.close())
-        self.runner.close()
-        self.folder.cleanup()
+        try:
+            if self.mine:
+                self.nothing_is_left_when_everything_is_deleted()
+        finally:
+            self.run(self.db.close())
+            self.runner.close()
+            self.folder.cleanup()
+
+    def nothing_is_left_when_everything_is_deleted(self) -> None:
+        for batch_id in self.mine:
+            self.run(ending.cancel(self.db, batch_id))
+            assert self.run(retention.doom(self.db, batch_id, By()))
+        self.mine = []
+        self.erase()
+        self.drop_loose()
+        assert self.stored == set()
 
     # What happens
 
@@ -76,7 +113,9 @@ class Machine(RuleBasedStateMachine):
         batch_id = str(uuid.uuid4())
         bad = [NewImage(str(uuid.uuid4()), "bad", None, 9, None, None, "empty-file", "Empty.")] * refused
         good = [NewImage(str(uuid.uuid4()), "good", "key", 9, "hash", "jpeg") for _ in range(files)]
-        new = NewBatch(batch_id, "", None, {"variants": []}, VARIANTS, {}, None, 0, [*bad, *good])
+        new = NewBatch(
+            batch_id, "", None, RECIPE, VARIANTS, {}, None, 0, [*bad, *good], keep_originals=None, keep_results=1.0
+        )
         self.run(intents.begin(self.db, batch_id, "api"))
         assert self.run(intents.accept(self.db, new, admitted=True))
         self.mine.append(batch_id)
@@ -85,10 +124,13 @@ class Machine(RuleBasedStateMachine):
     @rule(target=claims, batch_id=batch_ids, number=st.integers(0, 3), stale=st.booleans(), who=st.sampled_from("pq"))
     def claim(self, batch_id: str, number: int, stale: bool, who: str) -> Any:
         found = self.run(images.of_batch(self.db, batch_id))
+        if not found:
+            return multiple()  # it is deleted
         image = found[number % len(found)]
         token = str(uuid.uuid4())
         generation = image.generation - stale
-        held = self.run(work.claim(self.db, image.id, generation, token=token, process_id=who, worker="w"))
+        claiming = work.claim(self.db, image.id, generation, token=token, process_id=who, worker="w", engine="e")
+        held = self.run(claiming)
         due = image.state is State.WAITING and not stale and image.key is not None
         assert isinstance(held, Claim) == due
         if not isinstance(held, Claim):
@@ -99,27 +141,41 @@ class Machine(RuleBasedStateMachine):
 
     def tried(self, held: Claim, change: Coroutine[Any, Any, Any], *, ends: bool) -> None:
         """The change is taken exactly when the claim still holds."""
-        image = self.run(images.find(self.db, held.image_id))
         try:
             self.run(change)
             assert held.token in self.alive
         except Fenced:
             assert held.token not in self.alive
-        assert image
         if ends:
             self.alive.discard(held.token)
 
+    def make(self, held: Claim, names: list[str]) -> list[MadeVariant]:
+        """Bytes first. Those of a try that lost its image are swept later: here they were never written."""
+        found = [made(held, name) for name in names]
+        if held.token in self.alive:
+            self.stored |= {one.key for one in found}
+        return found
+
+    def left(self, held: Claim) -> list[str]:
+        image = self.run(images.find(self.db, held.image_id))
+        return [one.name for one in image.variants if not one.state.over] if image else []
+
     @rule(held=claims, name=st.sampled_from(VARIANTS))
     def record(self, held: Claim, name: str) -> None:
-        report = Report(made=[made(held, name)] if name in held.missing else [])
+        report = Report(made=self.make(held, [name] if name in self.left(held) else []))
         self.tried(held, work.record(self.db, held, report), ends=False)
+
+    @rule(held=claims)
+    def reuse(self, held: Claim) -> None:
+        """What was known at the claim may be gone, or be made by now."""
+        left = self.left(held)
+        found = {name: one for name, one in held.known.items() if name in left}
+        self.tried(held, reuse(self.db, held, found), ends=False)
 
     @rule(held=claims, lost=st.booleans())
     def complete(self, held: Claim, lost: bool) -> None:
-        image = self.run(images.find(self.db, held.image_id))
-        assert image
-        left = [one.name for one in image.variants if not one.state.over]
-        report = Report(made=[made(held, name) for name in left[lost:]])
+        left = self.left(held)
+        report = Report(made=self.make(held, left[lost:]))
         report.lost = [LostVariant(name, "output-too-large", "Big.") for name in left[: int(lost)]]
         self.tried(held, work.complete(self.db, held, report), ends=True)
 
@@ -151,7 +207,9 @@ class Machine(RuleBasedStateMachine):
     @rule(batch_id=batch_ids)
     def cancel(self, batch_id: str) -> None:
         before = self.run(batches.find(self.db, batch_id))
-        assert before
+        if before is None:
+            assert batch_id not in self.mine
+            return
         after = self.run(ending.cancel(self.db, batch_id))
         assert after is (before.status if before.status.over else BatchStatus.CANCELED)
         if not before.status.over:
@@ -160,16 +218,18 @@ class Machine(RuleBasedStateMachine):
 
     @rule(batch_id=batch_ids, number=st.integers(0, 3))
     def cancel_image(self, batch_id: str, number: int) -> None:
-        found = self.run(images.of_batch(self.db, batch_id))
+        if not (found := self.run(images.of_batch(self.db, batch_id))) or batch_id not in self.mine:
+            return
         image = found[number % len(found)]
         assert self.run(ending.cancel_image(self.db, image.id)) == batch_id
         self.alive -= {one.token for one in self.run(images.attempts(self.db, image.id))}
 
     @rule(batch_id=batch_ids, number=st.integers(0, 3))
     def replay(self, batch_id: str, number: int) -> None:
-        found = self.run(images.of_batch(self.db, batch_id))
+        if not (found := self.run(images.of_batch(self.db, batch_id))) or batch_id not in self.mine:
+            return
         image = found[number % len(found)]
-        may = image.state is State.FAILED and image.key is not None
+        may = image.state is State.FAILED and image.key is not None and batch_id not in self.marked
         try:
             generation, _ = self.run(ending.replay(self.db, image.id))
             assert may
@@ -183,7 +243,73 @@ class Machine(RuleBasedStateMachine):
         for one in self.run(waiting.page(self.db))[:1]:
             assert self.run(waiting.renew(self.db, one.image_id, one.generation)) == one.generation + 1
 
+    # What is deleted, in steps between which anything may happen
+
+    @rule()
+    def mark(self) -> None:
+        """The time of every batch that is over is over."""
+        self.marked |= {one.batch_id for one in self.run(retention.due(self.db, Part.RESULTS, END))}
+
+    @rule(batch_id=batch_ids)
+    def delete(self, batch_id: str) -> None:
+        if batch_id in self.marked:
+            self.delete_under(f"processed/{batch_id}/", self.run(known.lent(self.db, batch_id)))
+
+    @rule(batch_id=batch_ids)
+    def gone(self, batch_id: str) -> None:
+        if batch_id in self.marked:
+            self.delete(batch_id)
+            assert not self.run(retention.gone(self.db, Part.RESULTS, batch_id))
+
+    @rule(batch_id=batch_ids)
+    def doom(self, batch_id: str) -> None:
+        batch = self.run(batches.find(self.db, batch_id))
+        doomed = self.run(retention.doom(self.db, batch_id, By()))
+        assert (doomed is not None) == (batch is not None and batch.status.over)
+        if doomed:
+            self.mine.remove(batch_id)
+            self.marked.discard(batch_id)
+
+    @rule()
+    def erase(self) -> None:
+        while found := self.run(retention.doomed(self.db)):
+            for one in found:
+                self.delete_under(f"processed/{one.batch_id}/", self.run(known.lent(self.db, one.batch_id)))
+                self.run(retention.erase(self.db, one.batch_id))
+
+    @rule()
+    def drop_loose(self) -> None:
+        while found := self.run(known.loose_keys(self.db)):
+            self.stored -= {one.key for one in found if not one.used}
+            self.run(known.settled(self.db, [one.id for one in found]))
+
+    @rule(batch_id=batch_ids, number=st.integers(0, 3), dies=st.booleans())
+    def purge(self, batch_id: str, number: int, dies: bool) -> None:
+        async def delete(image: Image, keep: frozenset[str]) -> None:
+            self.delete_under(f"processed/{image.batch_id}/{image.id}/", keep)
+            if dies:
+                raise ConnectionError
+
+        if found := self.run(images.of_batch(self.db, batch_id)):
+            try:
+                self.run(dead_letters.purge(self.db, found[number % len(found)].id, By(), delete))
+            except PixelmillError as error:
+                assert error.code in ("conflict", "not-found")
+            except ConnectionError:
+                self.purge(batch_id, number, dies=False)
+
+    def delete_under(self, prefix: str, keep: frozenset[str]) -> None:
+        self.stored -= {key for key in self.stored if key.startswith(prefix) and key not in keep}
+
     # What must hold
+
+    @invariant()
+    def what_can_be_had_is_stored(self) -> None:
+        for image in self.images():
+            if image.batch_id not in self.marked:
+                for one in image.variants:
+                    assert one.key is None or one.key in self.stored
+                    assert one.key is None or one.state is State.COMPLETED
 
     def images(self) -> list[Any]:
         return [image for batch_id in self.mine for image in self.run(images.of_batch(self.db, batch_id))]

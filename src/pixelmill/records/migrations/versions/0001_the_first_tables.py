@@ -325,8 +325,36 @@ def upgrade() -> None:
         sa.Column("error_code", sa.String(length=64), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("digest", sa.String(length=40), nullable=True),
         sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_variants_image_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("image_id", "name", name=op.f("pk_variants")),
+    )
+    with op.batch_alter_table("variants", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_variants_digest"), ["digest"], unique=False)
+
+    op.create_table(
+        "borrowed",
+        sa.Column("image_id", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("batch_id", sa.String(length=36), nullable=False),
+        sa.Column("key", sa.String(length=512), nullable=False),
+        sa.Column("home", sa.String(length=36), nullable=False),
+        sa.Column("home_image", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_borrowed_image_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("image_id", "name", name=op.f("pk_borrowed")),
+    )
+    with op.batch_alter_table("borrowed", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_borrowed_batch_id"), ["batch_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_borrowed_home"), ["home"], unique=False)
+        batch_op.create_index(batch_op.f("ix_borrowed_home_image"), ["home_image"], unique=False)
+        batch_op.create_index(batch_op.f("ix_borrowed_key"), ["key"], unique=False)
+
+    op.create_table(
+        "loose",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("key", sa.String(length=512), nullable=False),
+        sa.Column("home_image", sa.String(length=36), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_loose")),
     )
 
     op.create_table(
