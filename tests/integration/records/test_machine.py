@@ -179,6 +179,20 @@ class Machine(RuleBasedStateMachine):
         report.lost = [LostVariant(name, "output-too-large", "Big.") for name in left[: int(lost)]]
         self.tried(held, work.complete(self.db, held, report), ends=True)
 
+    @rule(batch_id=batch_ids)
+    def work_off(self, batch_id: str) -> None:
+        """As a careful worker does with all that waits: takes over what is known, and makes the rest."""
+        for image in self.run(images.of_batch(self.db, batch_id)):
+            if image.state is State.WAITING and image.key is not None:
+                token = str(uuid.uuid4())
+                held = self.run(
+                    work.claim(self.db, image.id, image.generation, token=token, process_id="r", worker="w", engine="e")
+                )
+                assert isinstance(held, Claim)
+                self.alive.add(token)
+                held = self.run(reuse(self.db, held, held.known))
+                self.tried(held, work.complete(self.db, held, Report(made=self.make(held, [*held.missing]))), ends=True)
+
     @rule(held=consumes(claims), again=st.booleans(), crashed=st.booleans())
     def fail(self, held: Claim, again: bool, crashed: bool) -> None:
         failure = Failure("timeout", "Slow.", "trace", 0.0 if again else None, crashed)
