@@ -30,11 +30,12 @@ class Request:
 @dataclass
 class Fault:
     """What happens to a request: ``reply`` instead of the server's; its answer cut after ``cut`` bytes; a bit of its
-    body flipped."""
+    body flipped; ``delay`` in seconds before it is passed on."""
 
     reply: bytes | None = None
     cut: int | None = None
     flip: bool = False
+    delay: float = 0.0
 
 
 @dataclass
@@ -78,6 +79,7 @@ class Proxy:
             request = Request(method, target)
             self.seen.append(request)
             fault = self.faults(request) or Fault()
+            await asyncio.sleep(fault.delay)
             if fault.reply is not None:
                 writer.write(fault.reply)
             else:

