@@ -1,0 +1,238 @@
+"""`make soak`: the embedded service under all the load it takes, for an hour; what grows is told and drawn.
+
+``python -m tests.chaos.soak --minutes 60``: samples go to ``tests/chaos/results/soak-<date>.jsonl``, the last line the
+sums, and the plot to ``docs/images/soak.svg``. Exit status 1 when memory, files or the database grow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests import servers
+from tests.chaos import plot
+from tests.chaos.load import RECIPE
+from tests.chaos.rig import QUICKER, children
+from tests.chaos.run import RESULTS
+
+#: Bytes are kept for so many seconds after the end of a batch: long before the end, as much is deleted as is made.
+KEEP = 120
+GAP = 10.0
+#: Bytes an hour that a process may seem to grow by, by the line through its last half.
+MOST_GROWTH = 1024 * 1024
+ROLES = {"pixelmill serve": "serve", "pixelmill api": "api", "pixelmill worker": "worker", "valkey-server": "valkey"}
+
+
+def status(pid: int) -> tuple[int, int]:
+    """Bytes of memory, and open files; zeros when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        memory = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS")), 0)
+        return memory, len([*Path(f"/proc/{pid}/fd").iterdir()])
+    except OSError:
+        return 0, 0
+
+
+def sample(service: servers.Service) -> dict[str, Any]:
+    """Memory and files by process, sizes of what is on the disk. Decoders are one number: they replace each other."""
+    memory: dict[str, int] = {}
+    files: dict[str, int] = {}
+    for pid, line in service.family().items():
+        role = next((role for words, role in ROLES.items() if words in line), None)
+        if role:
+            memory[role], files[role] = status(pid)
+        if role == "worker":
+            decoders = [status(child) for child in children(pid)]
+            memory["decoder"] = max((one[0] for one in decoders), default=0)
+            files["decoder"] = max((one[1] for one in decoders), default=0)
+    paths = [path for path in service.data_dir.rglob("*") if path.is_file()]
+    sizes: dict[str, int] = defaultdict(int)
+    for path in paths:
+        place = path.relative_to(service.data_dir).parts[0]
+        kind = "database" if place.startswith("pixelmill.db") else place
+        try:
+            sizes[kind] += path.stat().st_size
+        except OSError:  # deleted meanwhile
+            continue
+    return {"memory": memory, "files": files, "disk": dict(sizes)}
+
+
+class Clients:
+    """So many that each send a batch of two photographs, wait for its end, and send the next."""
+
+    def __init__(self, url: str, count: int) -> None:
+        self._url = url
+        self._count = count
+        photos = sorted((servers.ROOT / "tests" / "data" / "photos").glob("*.jpg"))
+        self._photos = [path.read_bytes() for path in photos]
+        self.answered: list[float] = []
+        self.ended: list[float] = []
+        self.images = 0
+        self.failed = 0
+
+    async def run(self) -> None:
+        async with httpx.AsyncClient(base_url=self._url, timeout=120) as client:
+            await asyncio.gather(*(self._one(client, number) for number in range(self._count)))
+
+    async def _one(self, client: httpx.AsyncClient, number: int) -> None:
+        while True:
+            began = time.monotonic()
+            picked = [self._photos[(number + step) % len(self._photos)] for step in (0, 1)]
+            files = [("images", (f"{step}.jpg", data, "image/jpeg")) for step, data in enumerate(picked)]
+            answer = await client.post("/process-images", files=files, data={"recipe": json.dumps(RECIPE)})
+            if answer.status_code != 202:
+                self.failed += 1
+                await asyncio.sleep(1)
+                continue
+            self.answered.append(time.monotonic() - began)
+            path = answer.headers["location"]
+            while (batch := (await client.get(path)).json())["status"] in ("waiting", "processing"):
+                await asyncio.sleep(0.2)
+            self.ended.append(time.monotonic() - began)
+            self.images += batch["progress"]["completed"]
+            self.failed += batch["progress"]["failed"]
+            number += 1
+
+
+def slope(points: list[tuple[float, float]]) -> float:
+    """Of the line of least squares, in units an hour; ``points`` are (seconds, value)."""
+    if len(points) < 3:
+        return 0.0
+    return statistics.linear_regression(*zip(*points, strict=True)).slope * 3600
+
+
+def judge(samples: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the last half of the samples says, and what grew (``broken``)."""
+    half = [one for one in samples if one["at"] >= samples[-1]["at"] / 2]
+    broken = []
+    growth = {}
+    for name in half[-1]["memory"]:
+        growth[name] = round(slope([(one["at"], one["memory"].get(name, 0)) for one in half]))
+        if growth[name] > MOST_GROWTH:
+            broken.append(f"memory of {name} grows by {growth[name] / 1e6:.1f} MB an hour")
+    handles = {name: round(slope([(one["at"], one["files"].get(name, 0)) for one in half]), 2) for name in growth}
+    broken += [f"{name} opens {count} more files an hour" for name, count in handles.items() if count > 5]
+    third = max(1, len(half) // 3)
+    database = [max(one["disk"].get("database", 0) for one in part) for part in (half[:third], half[-third:])]
+    if database[1] > 1.1 * database[0]:
+        broken.append(f"the database grows: {database[0]} bytes, and later {database[1]}")
+    return {
+        "memory growth, bytes an hour": growth,
+        "files growth, an hour": handles,
+        "most memory, bytes": {name: max(one["memory"].get(name, 0) for one in half) for name in growth},
+        "most files": {name: max(one["files"].get(name, 0) for one in half) for name in growth},
+        "database, bytes, early and late": database,
+        "seconds to 202, median, early and late": _early_and_late(half, "answered"),
+        "seconds to the end, median, early and late": _early_and_late(half, "ended"),
+        "broken": broken,
+    }
+
+
+def _early_and_late(half: list[dict[str, Any]], name: str) -> list[float]:
+    third = max(1, len(half) // 3)
+    parts = [[one[name][0] for one in part if one[name]] for part in (half[:third], half[-third:])]
+    return [round(statistics.median(part), 3) for part in parts if part]
+
+
+def quantiles(seconds: list[float]) -> list[float]:
+    """Median and 95th percentile; nothing of nothing."""
+    if not seconds:
+        return []
+    ordered = sorted(seconds)
+    return [round(ordered[int(part * (len(ordered) - 1))], 4) for part in (0.5, 0.95)]
+
+
+def draw(samples: list[dict[str, Any]]) -> str:
+    def by(key: str, name: str, unit: float) -> list[tuple[float, float]]:
+        return [(one["at"] / 60, one[key].get(name, 0) / unit) for one in samples]
+
+    roles = sorted(samples[-1]["memory"])
+    latency = {
+        f"{word}, {which}": [(one["at"] / 60, one[name][index]) for one in samples if one[name]]
+        for name, word in (("answered", "202"), ("ended", "the end"))
+        for index, which in ((0, "median"), (1, "95 %"))
+    }
+    return plot.svg(
+        "minutes",
+        [
+            plot.Panel("Memory, MB", {role: by("memory", role, 1e6) for role in roles}),
+            plot.Panel("Open files", {role: by("files", role, 1) for role in roles}),
+            plot.Panel("On the disk, MB", {name: by("disk", name, 1e6) for name in ("database", "files", "queue")}),
+            plot.Panel("Seconds until", latency),
+        ],
+    )
+
+
+async def soak(folder: Path, minutes: float, clients: int, out: Path) -> dict[str, Any]:
+    env = {
+        **QUICKER,
+        "PIXELMILL_KEEP_ORIGINALS_SECONDS": str(KEEP),
+        "PIXELMILL_KEEP_RESULTS_SECONDS": str(KEEP),
+        "PIXELMILL_LOG_LEVEL": "warning",
+    }
+    service = servers.start_service(folder / "data", folder / "log.txt", env, patience=180)
+    try:
+        samples = await _under_load(service, minutes, clients, out)
+    finally:
+        await asyncio.to_thread(service.stop)
+    (servers.ROOT / "docs" / "images" / "soak.svg").write_text(draw(samples))
+    sums: dict[str, Any] = json.loads(out.read_text().splitlines()[-1])["sums"]
+    return sums
+
+
+async def _under_load(service: servers.Service, minutes: float, clients: int, out: Path) -> list[dict[str, Any]]:
+    samples: list[dict[str, Any]] = []
+    load = Clients(service.base_url, clients)
+    sending = asyncio.create_task(load.run())
+    began = time.monotonic()
+    with out.open("w") as lines:
+        while (at := time.monotonic() - began) < minutes * 60:
+            await asyncio.sleep(GAP)
+            if sending.done():
+                sending.result()
+            one = {"at": round(at + GAP, 1), **await asyncio.to_thread(sample, service), "images": load.images}
+            one |= {"answered": quantiles(load.answered), "ended": quantiles(load.ended)}
+            load.answered.clear()
+            load.ended.clear()
+            samples.append(one)
+            lines.write(json.dumps(one) + "\n")
+            lines.flush()
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        sums = {
+            "minutes": minutes,
+            "when": datetime.now(UTC).date().isoformat(),
+            "images": load.images,
+            "failed": load.failed,
+            **judge(samples),
+        }
+        lines.write(json.dumps({"sums": sums}) + "\n")
+    return samples
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--clients", type=int, default=4)
+    given = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    out = RESULTS / f"soak-{datetime.now(UTC):%Y%m%d}.jsonl"
+    with tempfile.TemporaryDirectory(prefix="pixelmill-soak-") as folder:
+        sums = asyncio.run(soak(Path(folder), given.minutes, given.clients, out))
+    print(json.dumps(sums))
+    sys.exit("\n".join(sums["broken"]) or 0)
+
+
+if __name__ == "__main__":
+    main()
