@@ -133,7 +133,9 @@ class _Child:
         """End it at once; its exit status (negative: the signal)."""
         if self.process.returncode is None:
             with suppress(ProcessLookupError):
-                self.process.kill()
+                # Not by its own kill(): that looks first whether it has ended, takes its exit status if so, and then
+                # asyncio, which waits for the same process, finds none and says 255.
+                os.kill(self.process.pid, signal.SIGKILL)
         try:
             return await self.process.wait()
         finally:
