@@ -15,7 +15,7 @@ DIST := src/pixelmill/web/dist/.stamp
 PAGES := $(and $(wildcard web/package.json),$(DIST))
 PAGE_SOURCES := $(and $(PAGES),$(shell find web \( -name node_modules -o -name dist -o -name coverage \) -prune -o -type f -print))
 
-.PHONY: help run dev tools pages test test-pages bench lint types layers format lock lock-check check hooks clean
+.PHONY: help run dev tools pages test test-pages bench chaos fuzz soak lint types layers format lock lock-check check hooks clean
 
 help:  ## list every chore
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -40,6 +40,15 @@ test-pages: $(PAGES)  ## run the unit tests of the pages
 
 bench: $(DEV) $(PAGES)  ## measure; each bench/*/run.py, or ARGS="e2e imaging" to choose
 	@for name in $(or $(ARGS),$(notdir $(patsubst %/run.py,%,$(wildcard bench/*/run.py)))); do $(BIN)/python bench/$$name/run.py || exit 1; done
+
+chaos: $(DEV) $(TOOLS) $(PAGES)  ## break everything under load for half an hour, then look for what was lost (ARGS="--on apart --seed 7")
+	@$(BIN)/python -m tests.chaos.run $(ARGS)
+
+fuzz: $(DEV)  ## send 100,000 damaged files through the sandbox (ARGS="--seed 7 --inputs 1000")
+	@$(BIN)/python -m tests.fuzz.run $(ARGS)
+
+soak: $(DEV) $(PAGES)  ## an hour of all the load it takes: does memory, a file or the database grow? (ARGS="--minutes 5")
+	@$(BIN)/python -m tests.chaos.soak $(ARGS)
 
 lint: $(DEV)  ## look for faults without running the code
 	@$(BIN)/python scripts/lint.py

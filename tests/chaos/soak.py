@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import sys
 import tempfile
 import time
 from collections import defaultdict
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,15 +58,13 @@ def sample(service: servers.Service) -> dict[str, Any]:
             decoders = [status(child) for child in children(pid)]
             memory["decoder"] = max((one[0] for one in decoders), default=0)
             files["decoder"] = max((one[1] for one in decoders), default=0)
-    paths = [path for path in service.data_dir.rglob("*") if path.is_file()]
     sizes: dict[str, int] = defaultdict(int)
-    for path in paths:
-        place = path.relative_to(service.data_dir).parts[0]
-        kind = "database" if place.startswith("pixelmill.db") else place
-        try:
-            sizes[kind] += path.stat().st_size
-        except OSError:  # deleted meanwhile
-            continue
+    for folder, _, names in os.walk(service.data_dir):  # which forgives what is deleted meanwhile
+        for path in (Path(folder, name) for name in names):
+            place = path.relative_to(service.data_dir).parts[0]
+            kind = "database" if place.startswith("pixelmill.db") else place
+            with suppress(OSError):
+                sizes[kind] += path.stat().st_size
     return {"memory": memory, "files": files, "disk": dict(sizes)}
 
 

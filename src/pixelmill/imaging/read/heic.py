@@ -16,9 +16,12 @@ options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False
 
 def _open(data: Any) -> Any:
     try:
-        return pi_heif.open_heif(bytes(data), convert_hdr_to_8bit=True)
+        file = pi_heif.open_heif(bytes(data), convert_hdr_to_8bit=True)
     except (ValueError, EOFError, OSError, RuntimeError, SyntaxError) as error:
         raise PixelmillError("corrupt-image", f"The HEIC cannot be read: {error}.") from error
+    if not len(file):  # it opens all the same, and its properties then raise IndexError
+        raise PixelmillError("corrupt-image", "The HEIC has no image in it.")
+    return file
 
 
 def header(data: Any) -> dict[str, Any]:
