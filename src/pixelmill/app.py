@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+import structlog
+
 from pixelmill import records, secret
 from pixelmill.imaging import Decoders, Limits
 from pixelmill.pipeline import Adopter, Deliverer, Intake, Millhand, Presence, Reconciler
+from pixelmill.pipeline.presence import memory_of_this_process
 from pixelmill.queue import Done, Failed, Foreign, Job, Later, Limiter, Queue, Slots, Worker, embedded, policies
 from pixelmill.recipes import load_presets
 from pixelmill.records import keys
@@ -18,6 +21,8 @@ from pixelmill.storage import Storage, connect
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 def database(settings: Settings) -> records.Database:
@@ -132,7 +137,10 @@ def api(settings: Settings) -> FastAPI:
 
 
 async def worker(settings: Settings, stop: asyncio.Event) -> None:
-    """Work until ``stop`` is set; then finish what is begun, or hand it back when the grace period is over."""
+    """Work until ``stop`` is set; then finish what is begun, or hand it back when the grace period is over.
+
+    Returns as well when this process has outgrown its memory: whoever runs it starts it again.
+    """
     async with AsyncExitStack() as stack:
         db = database(settings)
         stack.push_async_callback(db.close)
@@ -159,14 +167,28 @@ async def worker(settings: Settings, stop: asyncio.Event) -> None:
         deliverer = asyncio.create_task(Deliverer(db, settings, presence=presence).run())
         running = asyncio.create_task(loop.run())
         stopping = asyncio.create_task(stop.wait())
+        growing = asyncio.create_task(_outgrown(settings))
         try:
-            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({running, stopping, growing}, return_when=asyncio.FIRST_COMPLETED)
+            presence.stopping = True
             loop.stop()
             _, left = await asyncio.wait({running}, timeout=settings.grace_seconds)
             if left:
                 await loop.abandon()
             await running
         finally:
-            for task in (reconciler, deliverer, running, stopping):
+            helpers = (reconciler, deliverer, running, stopping, growing)
+            for task in helpers:
                 task.cancel()
-            await asyncio.gather(reconciler, deliverer, running, stopping, return_exceptions=True)
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+
+async def _outgrown(settings: Settings) -> None:
+    """Return when this process holds more memory than it should: it is to be replaced by a new one."""
+    most = settings.worker_memory_bytes
+    while True:
+        held = memory_of_this_process()
+        if most and held >= most:
+            log.warning("worker.outgrown", bytes=held, limit=most)
+            return
+        await asyncio.sleep(settings.lease_seconds / 3)

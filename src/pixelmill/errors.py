@@ -76,6 +76,7 @@ CODES: Mapping[str, Code] = _codes(
     Code("missing-scope", "Missing scope", 403, "Use a key that has the scope named in `scope`."),
     Code("cross-site", "Cross-site request", 403, "Call from a page of this service, or with a key in a header."),
     Code("quota-exceeded", "Quota exceeded", 429, "Wait for the seconds in Retry-After, then go on more slowly."),
+    Code("overloaded", "Too much to do", 429, "Wait for the seconds in Retry-After and send it again.", False),
     Code("idempotency-mismatch", "Idempotency-Key used for something else", 422, "Use a new key for a new request."),
     Code(
         "idempotency-running", "First request still runs", 409, "Wait for the seconds in Retry-After and send it again."

@@ -110,10 +110,24 @@ class Settings(BaseSettings):
     reuse: bool = Field(
         True, description="Give the same bytes with the same variant the result made before, for the same owner."
     )
+    max_active: Annotated[int, Field(ge=0)] = Field(
+        0, description="Most images worked on at a time by all workers together; 0: as many as they have places for."
+    )
+    batch_window: PositiveInt = Field(
+        1000, description="Images of one batch that the queue knows at a time; the others wait their turn in SQL."
+    )
+    max_waiting: Annotated[int, Field(ge=0)] = Field(
+        1_000_000, description="When so many images wait, new ones are answered 429 until there is room; 0: no limit."
+    )
     tries: PositiveInt = Field(3, description="Tries of an image before it becomes a dead letter.")
     retry_seconds: PositiveFloat = Field(2.0, description="Wait before the second try; doubles each time, with jitter.")
     image_seconds: PositiveFloat = Field(120.0, description="Deadline of one variant; then its decoder is killed.")
     decoder_memory_bytes: PositiveInt = Field(3 * 1024 * MEGABYTE, description="Address space of one decoder process.")
+    worker_memory_bytes: Annotated[int, Field(ge=0)] = Field(
+        1024 * MEGABYTE,
+        description="A worker that holds more itself, its decoders not counted, finishes what it has and is started "
+        "again; 0: never.",
+    )
     lease_seconds: PositiveFloat = Field(10.0, description="A worker whose lease has no beat for so long has lost it.")
     reconcile_seconds: PositiveFloat = Field(2.0, description="Time between two rounds of the reconciler.")
     nice: Annotated[int, Field(ge=0, le=19)] = Field(

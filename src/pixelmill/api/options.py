@@ -12,6 +12,7 @@ from fastapi import Query, Request
 
 from pixelmill.errors import PixelmillError
 from pixelmill.recipes import Preset, Recipe, parse_recipe
+from pixelmill.records import fairness
 
 #: Made when nothing else is asked for: 512 px wide, grayscale, JPEG of quality 80.
 DEFAULT_PRESET = "default"
@@ -19,13 +20,12 @@ NAMES = ("preset", "recipe", "priority", "callbackUrl", "metadata", "retention")
 MAX_METADATA_BYTES = 16 * 1024
 #: Ten years, in seconds.
 MAX_RETENTION = 10 * 366 * 86400
-#: The lowest priority; BullMQ's own limit.
-MAX_PRIORITY = 2**21 - 1
+MAX_PRIORITY = fairness.LOWEST
 
 DESCRIPTIONS = {
     "preset": f"A name from GET /presets. Without it and `recipe`: `{DEFAULT_PRESET}`.",
     "recipe": 'What to make, as JSON: `{"variants": [{"name": …, "steps": […], "output": {…}}]}`.',
-    "priority": f"0, the default, goes first; then 1, 2 … {MAX_PRIORITY}.",
+    "priority": f"0, the default, goes first of what you have sent; then 1, 2 … {MAX_PRIORITY}.",
     "callbackUrl": "An http or https address that is told when the batch is over.",
     "metadata": f"A JSON object, kept and given back with the batch; at most {MAX_METADATA_BYTES} bytes.",
     "retention": "How long bytes are kept after the end of the batch, in seconds, 0 for ever, as JSON: "

@@ -6,6 +6,7 @@ a 429 problem ``quota-exceeded`` with ``Retry-After``. The defaults are settings
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +18,7 @@ from pixelmill.api.auth import Caller, Uploader
 from pixelmill.api.parts import Given
 from pixelmill.errors import PixelmillError
 from pixelmill.queue import Quota
-from pixelmill.records import images
+from pixelmill.records import fairness, waiting
 
 if TYPE_CHECKING:
     from pixelmill.queue import Limiter, Standing
@@ -28,8 +29,8 @@ MINUTE = 60
 DAY = 24 * 3600
 #: A limit above this is looked up at most once a second: counting so many takes a while, and it need not be exact.
 MANY = 10_000
-#: Seconds after which it is worth asking again when too many images are in flight.
-SOON = 5
+#: Seconds after which it is worth asking again when the whole service has too much to do.
+AGAIN = 10
 
 #: The names that a key's own limits have.
 NAMES = ("requestsPerMinute", "bytesPerDay", "imagesInFlight")
@@ -41,6 +42,8 @@ class Quotas:
         self._database = database
         self._settings = settings
         self._in_flight: dict[str, tuple[float, int]] = {}
+        self._deep = False
+        self._deep_until = -math.inf
 
     def requests(self, caller: Caller | None) -> Quota:
         return self._quota("requests", "requestsPerMinute", self._settings.requests_per_minute, MINUTE, caller)
@@ -78,20 +81,38 @@ class Quotas:
         if not standing.granted:
             raise exceeded(quota.name, f"No more than {quota.amount} {quota.name} in {quota.seconds} s.", standing.wait)
 
-    async def room(self, caller: Caller) -> None:
-        """Raises ``quota-exceeded`` when as many images wait or are worked on as may.
+    async def room(self, caller: Caller) -> int | None:
+        """Raises ``overloaded`` or ``quota-exceeded`` when as many images wait or are worked on as may.
 
-        What comes in the same moment is not seen: the limit may be passed by the requests then on their way.
+        What comes in the same moment is not seen. So the answer is a limit to be held exactly when the images are
+        accepted; or None, when it is so large that counting them each time would cost too much.
         """
+        await self._depth()
         most = caller.limits.get("imagesInFlight", self._settings.images_in_flight)
         if not most:
-            return
+            return None
         at, found = self._in_flight.get(caller.owner, (-1.0, 0))
         if most <= MANY or time.monotonic() > at + 1:
-            found = await images.in_flight(self._database, caller.owner, most)
+            async with self._database.read() as connection:
+                found = await fairness.in_flight(connection, caller.owner, most)
             self._in_flight[caller.owner] = time.monotonic(), found
         if found >= most:
-            raise exceeded("images", f"{most} images wait or are worked on already.", SOON)
+            raise fairness.full(most)
+        return most if most <= MANY else None
+
+    async def _depth(self) -> None:
+        """Whether the service has as much to do as it may: counted again after fifty times as long as it took."""
+        most = self._settings.max_waiting
+        began = time.monotonic()
+        if most and began >= self._deep_until:
+            self._deep_until = math.inf  # one counts, others go by what was counted before
+            try:
+                self._deep = await waiting.count(self._database, most) >= most
+            finally:
+                done = time.monotonic()
+                self._deep_until = done + min(max(50 * (done - began), 0.2), 10)
+        if self._deep:
+            raise PixelmillError("overloaded", f"{most} images wait already.", {"retryAfter": AGAIN})
 
 
 def tell(told: dict[str, str], quota: Quota, standing: Standing) -> None:
@@ -110,11 +131,12 @@ def exceeded(policy: str, detail: str, seconds: int) -> PixelmillError:
     return PixelmillError("quota-exceeded", detail, extra)
 
 
-async def _room(connection: HTTPConnection, parts: Given, caller: Uploader) -> None:
+async def _room(connection: HTTPConnection, parts: Given, caller: Uploader) -> int | None:
     quotas: Quotas = connection.app.state.quotas
-    await quotas.room(caller)
+    return await quotas.room(caller)
 
 
-#: In ``dependencies`` of a route that makes images.
+#: In ``dependencies`` of a route that has work done.
 ROOM: Any = Depends(_room)
-Room = Annotated[None, ROOM]
+#: For a route that makes images: most that may be in flight with them, where that is held exactly.
+Room = Annotated[int | None, ROOM]

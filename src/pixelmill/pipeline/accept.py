@@ -24,6 +24,7 @@ from pixelmill.queue import Job, Queue
 from pixelmill.recipes import Recipe
 from pixelmill.records import Database, intents, uploads
 from pixelmill.records.models import Upload
+from pixelmill.records.work import UNDERSTANDS
 from pixelmill.settings import Settings
 from pixelmill.storage import Storage, keys
 
@@ -49,11 +50,14 @@ class Intake:
         self.presence = presence
         self.guard = Guard(settings.allow_hosts)
 
-    async def begin(self, *, owner: str = "") -> Acceptance:
-        """Open a request; end it with :meth:`Acceptance.commit` or :meth:`Acceptance.abandon`."""
+    async def begin(self, *, owner: str = "", in_flight: int | None = None) -> Acceptance:
+        """Open a request; end it with :meth:`Acceptance.commit` or :meth:`Acceptance.abandon`.
+
+        ``in_flight``: most images of the owner that may wait or be worked on, those of this request included.
+        """
         batch_id = new_id()
         await intents.begin(self.database, batch_id, self.presence.id)
-        return Acceptance(self, batch_id, owner)
+        return Acceptance(self, batch_id, owner, in_flight)
 
     async def begin_once(self, batch_id: str) -> Acceptance | None:
         """The same for an id that is not ours alone. None: another process has begun it, or it is a batch already."""
@@ -64,10 +68,11 @@ class Intake:
 class Acceptance:
     """One request whose bytes are arriving."""
 
-    def __init__(self, intake: Intake, batch_id: str, owner: str) -> None:
+    def __init__(self, intake: Intake, batch_id: str, owner: str, in_flight: int | None = None) -> None:
         self.batch_id = batch_id
         self._intake = intake
         self._owner = owner
+        self._in_flight = in_flight
         self._files: list[Receiving | Coming | Taken] = []
         self._over = False
 
@@ -118,7 +123,8 @@ class Acceptance:
 
         ``retention``: seconds to keep ``originals`` and ``results`` (0: for ever); what it does not name is as set.
 
-        Raises ``address-refused`` for a callback that may not be called; ``no-files``; or, when every file was
+        Raises ``address-refused`` for a callback that may not be called; ``quota-exceeded`` or ``too-many-files`` when
+        the images do not fit beside those in flight; ``no-files``; or, when every file was
         refused, the code they share, else ``nothing-acceptable``, with ``files`` in ``extra``. Nothing is left
         behind then.
         """
@@ -143,18 +149,20 @@ class Acceptance:
                     images=[file.as_image() for file in self._files],
                     keep_originals=kept["originals"] or None,
                     keep_results=kept["results"] or None,
+                    in_flight=self._in_flight,
+                    window=settings.batch_window,
+                    needs=UNDERSTANDS,
                 ),
-                admitted=True,
                 also=self._taking(also),
             )
-            if not accepted:
+            if accepted is None:
                 raise PixelmillError("unavailable", "The request took so long that it was given up; send it again.")
         except BaseException:
             await self.abandon()
             raise
         self._over = True
-        taken = [file.image_id for file in self._files if queued and not file.error]
-        await tell(self._intake.queue, [Job(image_id, 1, priority) for image_id in taken], self.batch_id)
+        jobs = [Job(one.image_id, one.generation, one.priority) for one in accepted if queued]
+        await tell(self._intake.queue, jobs, self.batch_id)
         return Accepted(self.batch_id, len(self._files))
 
     def _taking(self, also: intents.Also | None) -> intents.Also | None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import structlog
 import uuid_utils
@@ -27,6 +29,15 @@ log = structlog.stdlib.get_logger(__name__)
 #: Times an image may lose its worker before it is a dead letter: more than the decoders it may kill, since a worker
 #: that dies takes every image with it that it holds, guilty or not.
 MOST_TAKE_OVERS = 6
+
+
+def memory_of_this_process() -> int:
+    """Bytes of memory that it holds now (resident); 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0
+    return pages * resource.getpagesize()
 
 
 def new_id() -> str:
@@ -44,6 +55,7 @@ class Presence:
         self._database = database
         self._settings = settings
         self._holding: dict[str, tuple[str, float]] = {}
+        self.stopping = False
 
     @contextmanager
     def holding(self, token: str, image_id: str) -> Iterator[None]:
@@ -89,7 +101,8 @@ class Presence:
         ]
         # Read before the beat: a try begun later than this is not a stray.
         held = {token: image_id for token, (image_id, _) in self._holding.items()}
-        if not await processes.beat(self._database, self.id, {"images": doing}):
+        told = {"images": doing, "memory": memory_of_this_process(), "stopping": self.stopping}
+        if not await processes.beat(self._database, self.id, told):
             log.warning("this process was taken for dead; it goes on under a new id")
             self.id = new_id()
             await self.enter(again=True)

@@ -44,6 +44,7 @@ class Reconciler:
         self._sampler = Sampler(database)
         self._uploads = Sweeper(database, storage, settings)
         self._cursor = ""
+        self._admitting = ""
 
     async def run(self) -> None:
         """Round after round until canceled. A round that fails is logged, and the next one is tried."""
@@ -68,7 +69,9 @@ class Reconciler:
         for process_id in await processes.unknown(self._database):
             log.warning("process %s took work after its death; that is taken back", process_id)
             await bury(self._database, process_id)
+        await self._queue.limit(self._settings.max_active)
         await self.queue_what_waits(everything=not await self._queue.sentinel())
+        await self.admit()
         await self.sweep_requests()
         await self.sweep_tries()
         await self._sampler.round()
@@ -94,6 +97,11 @@ class Reconciler:
             await self._queue_unknown(page)
             if not everything or not self._cursor:
                 return
+
+    async def admit(self) -> None:
+        """Tell the queue of what was held back, as much as there is room for: a few batches a round."""
+        found, self._admitting = await waiting.admit(self._database, self._settings.batch_window, self._admitting)
+        await self._queue.add([Job(one.image_id, one.generation, one.priority) for one in found])
 
     async def _queue_unknown(self, page: list[Waiting]) -> None:
         for one in page:

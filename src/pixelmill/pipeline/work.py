@@ -71,8 +71,9 @@ class Millhand:
         claiming = asyncio.ensure_future(self._claim(job, token))
         try:
             held = await asyncio.shield(claiming)
-            if held is Refusal.BUSY or held is Refusal.EARLY:
-                return Later(self._settings.lease_seconds if held is Refusal.BUSY else self._settings.retry_seconds)
+            if held in (Refusal.BUSY, Refusal.EARLY, Refusal.NEWER):
+                soon, late = self._settings.retry_seconds, self._settings.lease_seconds
+                return Later(soon if held is Refusal.EARLY else late)
             if isinstance(held, Refusal):
                 return await self._replay(job) if job.retried else Done()
             await self._queue.ring([held.batch_id])

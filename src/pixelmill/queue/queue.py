@@ -123,6 +123,14 @@ class Queue:
     async def paused(self) -> bool:
         return bool(await self._answer(self._client.hexists(self._protocol.keys["meta"], "paused")))
 
+    async def limit(self, most: int) -> None:
+        """Have at most ``most`` jobs worked on at a time, by all workers together; 0: as many as they have slots."""
+        meta = self._protocol.keys["meta"]
+        if most:
+            await self._answer(self._client.hset(meta, "concurrency", most))
+        else:
+            await self._answer(self._client.hdel(meta, "concurrency"))
+
     async def sentinel(self) -> bool:
         """Whether the marker key was there; it is now. False: Redis is new, or has lost everything."""
         return not await self._answer(self._client.set(self._marker, "1", nx=True))

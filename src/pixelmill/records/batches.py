@@ -34,6 +34,7 @@ def to_batch(row: Row[Any]) -> Batch:
             originals_gone=row.originals_gone,
             results_gone=row.results_gone,
         ),
+        needs=row.needs,
     )
 
 

@@ -10,7 +10,7 @@ from pixelmill.records import batches as batch_records
 from pixelmill.records.database import Database
 from pixelmill.records.events import News
 from pixelmill.records.models import Batch, BatchStatus, State
-from pixelmill.records.tables import attempts, images, now, variants
+from pixelmill.records.tables import attempts, batches, images, now, variants
 from pixelmill.records.work import settle
 
 _OPEN = (State.WAITING, State.ACTIVE)
@@ -28,6 +28,7 @@ async def cancel(db: Database, batch_id: str) -> BatchStatus:
         if batch.status.over:
             return batch.status
         news = await _cancel(tx, images.c.batch_id == batch_id)
+        await tx.execute(update(batches).where(batches.c.id == batch_id).values(held=0))
         return await settle(tx, batch, news, cancels=True, active=-batch.counts.active, canceled=len(news))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
@@ -68,11 +68,3 @@ async def attempts(db: Database, image_id: str) -> list[Attempt]:
     )
     async with db.read() as connection:
         return [Attempt(**row._mapping) for row in await connection.execute(query)]
-
-
-async def in_flight(db: Database, owner: str, most: int) -> int:
-    """How many images of ``owner`` wait or are worked on; counted up to ``most``."""
-    going = (State.WAITING, State.ACTIVE)
-    some = select(images.c.id).where(images.c.owner == owner, images.c.state.in_(going)).limit(most).subquery()
-    async with db.read() as connection:
-        return await connection.scalar(select(func.count()).select_from(some)) or 0

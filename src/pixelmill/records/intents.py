@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +12,12 @@ from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pixelmill.records import fairness
 from pixelmill.records.database import Database
 from pixelmill.records.events import News, log
 from pixelmill.records.models import BatchStatus, State
 from pixelmill.records.tables import batches, images, intents, now, processes, variants
+from pixelmill.records.waiting import Waiting
 
 #: What else a transaction does.
 Also = Callable[[AsyncConnection], Awaitable[None]]
@@ -42,7 +45,9 @@ class NewImage:
 class NewBatch:
     """A request to be accepted. ``variants`` are the recipe's names, in order.
 
-    ``keep_*``: seconds that bytes are kept after the end of the batch; None: for ever.
+    ``keep_*``: seconds that bytes are kept after the end of the batch; None: for ever. ``in_flight``: most images of
+    its owner, those of this batch included; ``window``: those of this batch that the queue is told of at once;
+    ``needs``: what a worker must understand.
     """
 
     id: str
@@ -56,6 +61,9 @@ class NewBatch:
     images: Sequence[NewImage]
     keep_originals: float | None = None
     keep_results: float | None = None
+    in_flight: int | None = None
+    window: int = sys.maxsize
+    needs: int = 1
 
 
 async def begin(db: Database, batch_id: str, process_id: str) -> None:
@@ -81,18 +89,25 @@ async def begin_once(db: Database, batch_id: str, process_id: str) -> bool:
     return True
 
 
-async def accept(db: Database, new: NewBatch, *, admitted: bool, also: Also | None = None) -> bool:
+async def accept(db: Database, new: NewBatch, *, also: Also | None = None) -> list[Waiting] | None:
     """Turn the intent into a batch, its images and variants and their first events, or do nothing.
 
-    False when the intent is gone: the sweep took this request for dead, and its bytes may be gone too. ``also`` is
-    done in the same transaction; when it raises, nothing is done.
+    What the queue is to be told of. None when the intent is gone: the sweep took this request for dead, and its bytes
+    may be gone too. ``also`` is done in the same transaction; when it raises, nothing is done. Raises
+    ``quota-exceeded`` or ``too-many-files`` when the images do not fit beside those that their owner has in flight.
     """
     refused = [image for image in new.images if image.error_code]
+    held = max(0, len(new.images) - new.window)
     at = now()
     async with db.write() as tx:
         taken = await tx.execute(delete(intents).where(intents.c.batch_id == new.id, intents.c.state == "open"))
         if taken.rowcount != 1:
-            return False
+            return None
+        if new.in_flight is not None:
+            await fairness.fit(tx, new.owner, len(new.images) - len(refused), new.in_flight)
+        # Without keys everybody is the same owner, of whom nothing can be said.
+        ahead = await fairness.in_flight(tx, new.owner, fairness.STEPS[-1]) if new.owner else 0
+        ranks = [fairness.rank(new.priority, ahead=ahead, position=position) for position in range(len(new.images))]
         await tx.execute(
             insert(batches).values(
                 id=new.id,
@@ -105,6 +120,8 @@ async def accept(db: Database, new: NewBatch, *, admitted: bool, also: Also | No
                 metadata=new.metadata,
                 callback_url=new.callback_url,
                 priority=new.priority,
+                held=held,
+                needs=new.needs,
                 keep_originals=new.keep_originals,
                 keep_results=new.keep_results,
                 created_at=at,
@@ -122,8 +139,8 @@ async def accept(db: Database, new: NewBatch, *, admitted: bool, also: Also | No
                     "key": image.key,
                     "source": image.source,
                     "state": State.FAILED if image.error_code else State.WAITING,
-                    "admitted": admitted,
-                    "priority": new.priority,
+                    "admitted": position < new.window,
+                    "priority": ranks[position],
                     "bytes": image.bytes,
                     "sha256": image.sha256,
                     "format": image.format,
@@ -158,7 +175,8 @@ async def accept(db: Database, new: NewBatch, *, admitted: bool, also: Also | No
         await log(tx, new.id, 0, news)
         if also is not None:
             await also(tx)
-    return True
+    told = zip(new.images[: new.window], ranks, strict=False)
+    return [Waiting(image.id, 1, place, 0) for image, place in told if not image.error_code]
 
 
 async def give_up(db: Database, batch_id: str) -> bool:

@@ -66,6 +66,7 @@ class Batch:
     created_at: datetime
     finished_at: datetime | None
     retention: Retention = field(default_factory=lambda: Retention())
+    needs: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.dialects.mysql import LONGTEXT
 
@@ -112,6 +113,10 @@ batches = Table(
     Column("metadata", JSON, nullable=False, default=dict),
     Column("callback_url", Text),
     Column("priority", Integer, nullable=False, default=0),
+    # Its last images, so many, that the queue is not told of yet (see admission).
+    Column("held", Integer, nullable=False, server_default=text("0"), default=0),
+    # What a worker must understand to work on it: an older one, in a rolling upgrade, leaves it alone.
+    Column("needs", Integer, nullable=False, server_default=text("1"), default=1),
     Column("seq", BigInteger, nullable=False, default=0),
     Column("created_at", Timestamp, nullable=False),
     Column("finished_at", Timestamp),
@@ -129,6 +134,7 @@ batches = Table(
     Index(None, "originals_until"),
     Index(None, "results_until"),
     Index(None, "deleting"),
+    Index(None, "held"),
 )
 
 images = Table(
@@ -144,6 +150,7 @@ images = Table(
     Column("source", JSON),
     Column("state", String(16), nullable=False),
     Column("admitted", Boolean, nullable=False, server_default=false(), default=False),
+    # The queue's, made of the batch's (see fairness).
     Column("priority", Integer, nullable=False, default=0),
     Column("generation", Integer, nullable=False, default=1),
     Column("tries", Integer, nullable=False, default=0),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
 from pixelmill.records.known import lent_by
-from pixelmill.records.models import State
-from pixelmill.records.tables import attempts, images, now, variants
+from pixelmill.records.models import BatchStatus, State
+from pixelmill.records.tables import attempts, batches, images, now, variants
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,46 @@ async def page(db: Database, after: str = "", limit: int = 500) -> list[Waiting]
     async with db.read() as connection:
         rows = (await connection.execute(query)).all()
     return [Waiting(row.id, row.generation, row.priority, _seconds(row.not_before, at)) for row in rows]
+
+
+async def admit(db: Database, window: int, after: str = "", limit: int = 20) -> tuple[list[Waiting], str]:
+    """Let the queue know of more images of batches that have some held back; and where to go on.
+
+    Of each batch at most ``window`` images are in the queue or at work at a time: so batches take turns however large
+    they are, and the queue's memory has a bound. Up to ``limit`` batches, in the order of their ids.
+    """
+    going = batches.c.status.in_((BatchStatus.WAITING, BatchStatus.PROCESSING))
+    query = select(batches.c.id).where(batches.c.held > 0, going, batches.c.id > after).order_by(batches.c.id)
+    async with db.read() as connection:
+        ids = [row.id for row in await connection.execute(query.limit(limit))]
+    found: list[Waiting] = []
+    for batch_id in ids:
+        async with db.write() as tx:
+            found += await _admit(tx, batch_id, window)
+    return found, ids[-1] if len(ids) == limit else ""
+
+
+async def _admit(tx: AsyncConnection, batch_id: str, window: int) -> list[Waiting]:
+    row = (await tx.execute(select(batches).where(batches.c.id == batch_id).with_for_update())).one_or_none()
+    if row is None or not row.held:
+        return []
+    known = row.total - row.held
+    more = min(row.held, window - (known - row.completed - row.failed - row.canceled))
+    if more <= 0:
+        return []
+    # Images are admitted in the order of their positions.
+    its = (images.c.batch_id == batch_id, images.c.position >= known, images.c.position < known + more)
+    await tx.execute(update(images).where(*its).values(admitted=True))
+    await tx.execute(update(batches).where(batches.c.id == batch_id).values(held=row.held - more))
+    waits = select(images.c.id, images.c.generation, images.c.priority).where(*its, images.c.state == State.WAITING)
+    return [Waiting(*one, delay=0) for one in await tx.execute(waits.order_by(images.c.position))]
+
+
+async def count(db: Database, most: int) -> int:
+    """How many images wait, admitted or not; counted up to ``most``."""
+    some = select(images.c.id).where(images.c.state == State.WAITING).limit(most).subquery()
+    async with db.read() as connection:
+        return await connection.scalar(select(func.count()).select_from(some)) or 0
 
 
 async def renew(db: Database, image_id: str, generation: int, *, at_once: bool = False) -> int | None:

@@ -26,6 +26,10 @@ from pixelmill.records.models import Batch, BatchStatus, Counts, State, Variant
 from pixelmill.records.retention import Until
 from pixelmill.records.tables import attempts, images, now, variants
 
+#: What a worker of this version understands. To be raised with every recipe, step or output that older ones would
+#: make wrongly or refuse: a batch says what it needs, so that in a rolling upgrade they leave it to newer ones.
+UNDERSTANDS = 1
+
 
 class Refusal(Enum):
     """Why an image cannot be claimed."""
@@ -33,6 +37,7 @@ class Refusal(Enum):
     GONE = "there is nothing left to do: it is over, or a newer generation is queued"
     BUSY = "another worker holds it"
     EARLY = "its time has not come"
+    NEWER = "it is for workers of a newer version"
 
 
 class Fenced(Exception):
@@ -137,8 +142,9 @@ async def claim(
     process_id: str,
     worker: str,
     engine: str | None = None,
+    understands: int = UNDERSTANDS,
 ) -> Claim | Refusal:
-    """Take an image for work, if it is waiting, due, and of this generation.
+    """Take an image for work, if it is waiting, due, of this generation, and asks for nothing that we do not know.
 
     ``engine``: look for what it made before of the same bytes.
     """
@@ -153,6 +159,8 @@ async def claim(
             return Refusal.GONE
         if row.state == State.ACTIVE:
             return Refusal.BUSY
+        if batch.needs > understands:
+            return Refusal.NEWER
         if row.not_before and row.not_before > at:
             return Refusal.EARLY
         rows = await tx.execute(select(variants).where(variants.c.image_id == image_id).order_by(variants.c.position))

@@ -126,7 +126,7 @@ async def test_a_request_with_nothing_to_do_is_refused_whole(
         ({"recipe": '{"variants": [{"name": "a", "steps": [{"op": "nope"}]}]}'}, 422, "bad-recipe"),
         ({"preset": "web", "recipe": "{}"}, 400, "bad-request"),
         ({"priority": "-1"}, 400, "bad-request"),
-        ({"priority": "2097152"}, 400, "bad-request"),
+        ({"priority": "131072"}, 400, "bad-request"),
         ({"priority": "1.5"}, 400, "bad-request"),
         ({"metadata": "[]"}, 400, "bad-request"),
         ({"metadata": '{"a": NaN}'}, 400, "bad-request"),

@@ -104,6 +104,37 @@ async def test_images_in_flight(site_with: SiteWith) -> None:
         assert (await one.client.post("/process-images", files=PHOTO)).status_code == 202
 
 
+async def test_images_in_flight_that_come_at_once(site_with: SiteWith) -> None:
+    async with site_with(images_in_flight=3) as site, tenant(site, "acme") as one:
+        answers = await asyncio.gather(*(one.client.post("/process-images", files=PHOTO * 2) for _ in range(4)))
+        assert sorted(answer.status_code for answer in answers) == [202, 429, 429, 429]
+        problem(await one.client.post("/process-images", files=PHOTO * 4), 413, "too-many-files")
+        assert (await one.client.post("/process-images", files=PHOTO)).status_code == 202
+
+
+async def test_a_service_with_too_much_to_do_says_when_to_come_again(site_with: SiteWith) -> None:
+    async with site_with(max_waiting=2) as site:
+        batch = await site.accepted(("a.jpg", JPEG), ("b.jpg", JPEG))
+
+        async def answer(code: int) -> httpx.Response:
+            """What an upload is answered once the depth was counted again."""
+            async with asyncio.timeout(20):
+                while True:
+                    told = await site.client.post("/process-images", files=PHOTO)
+                    if told.status_code == code:
+                        return told
+                    await asyncio.sleep(0.05)
+
+        full = await answer(429)
+        problem(full, 429, "overloaded")
+        assert int(full.headers["retry-after"]) >= 1
+        body = {"sources": [{"url": "https://a.example/a.jpg"}]}
+        problem(await site.client.post("/batches", json=body), 429, "overloaded")
+        assert (await site.client.get("/batches")).status_code == 200
+        await site.client.delete(f"/batches/{batch['batchId']}")
+        await answer(202)
+
+
 async def test_it_goes_on_counting_when_the_server_is_away(site_with: SiteWith) -> None:
     nowhere = {"redis_url": None, "redis_host": "127.0.0.1", "redis_port": 1}
     async with site_with(requests_per_minute=3, **nowhere) as site, tenant(site, "acme") as one:

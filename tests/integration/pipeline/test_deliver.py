@@ -76,7 +76,7 @@ async def batch_ends(db: Database, name: str = "batch", callback: str | None = N
     await intents.begin(db, name, "api")
     image = NewImage(name, "a.jpg", f"originals/{name}/{name}", 10, None, "jpeg")
     new = NewBatch(name, "me", "web", RECIPE, ["a"], {"order": 7}, callback, 0, [image])
-    assert await intents.accept(db, new, admitted=True)
+    assert await intents.accept(db, new)
     held = await work.claim(db, name, 1, token=name, process_id="worker", worker="here:1")
     assert isinstance(held, work.Claim)
     await work.fail(db, held, work.Failure("corrupt-image", "It is bad."), work.Report())

@@ -28,7 +28,7 @@ async def accept(db: Database, *names: str, batch_id: str = "batch", callback: s
     await intents.begin(db, batch_id, "api")
     images = [image(name) for name in names]
     new = NewBatch(batch_id, "me", "web", RECIPE, ["a", "b"], {"order": 7}, callback, 0, images)
-    assert await intents.accept(db, new, admitted=True)
+    assert await intents.accept(db, new)
 
 
 async def end(db: Database, *names: str) -> None:

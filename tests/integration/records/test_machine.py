@@ -117,7 +117,7 @@ class Machine(RuleBasedStateMachine):
             batch_id, "", None, RECIPE, VARIANTS, {}, None, 0, [*bad, *good], keep_originals=None, keep_results=1.0
         )
         self.run(intents.begin(self.db, batch_id, "api"))
-        assert self.run(intents.accept(self.db, new, admitted=True))
+        assert self.run(intents.accept(self.db, new))
         self.mine.append(batch_id)
         return batch_id
 

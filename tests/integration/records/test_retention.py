@@ -29,7 +29,7 @@ async def accept(db: Database, *names: str, originals: float | None = DAY, resul
     new = NewBatch(
         "batch", "me", None, RECIPE, ["a", "b"], {}, None, 0, images, keep_originals=originals, keep_results=results
     )
-    assert await intents.accept(db, new, admitted=True)
+    assert await intents.accept(db, new)
 
 
 async def counted(db: Database, *which: Table) -> list[int]:

@@ -133,7 +133,7 @@ async def test_a_dead_letter_keeps_the_upload_that_it_would_be_made_from(
     source = {"key": "uploads/u1/x", "upload": "u1", "bytes": 10}
     image = NewImage("i1", "a.jpg", None, 10, None, "jpeg", source=source)
     batch = NewBatch("b1", "acme", None, {"variants": []}, ["a"], {}, None, 0, [image])
-    assert await intents.accept(db, batch, admitted=True)
+    assert await intents.accept(db, batch)
     async with db.write() as tx:
         await tx.execute(update(tables.images).values(state=state))
         await tx.execute(update(tables.batches).values(originals_gone=gone))

@@ -28,7 +28,7 @@ def image(name: str, error_code: str | None = None) -> NewImage:
 async def accept(db: Database, *new: NewImage, batch_id: str = "batch") -> bool:
     await intents.begin(db, batch_id, "api")
     batch = NewBatch(batch_id, "", None, RECIPE, ["a", "b"], {"order": 7}, None, 0, new)
-    return await intents.accept(db, batch, admitted=True)
+    return await intents.accept(db, batch)
 
 
 async def claim(db: Database, image_id: str, generation: int = 1, process_id: str = "worker") -> Claim:
@@ -109,7 +109,7 @@ async def test_an_intent_is_accepted_or_swept_never_both(db: Database) -> None:
     assert await intents.orphans(db, EARLIER) == ["batch"]
     assert await intents.orphans(db, EARLIER) == ["batch"]  # a sweep that died is done again
     batch = NewBatch("batch", "", None, RECIPE, ["a"], {}, None, 0, [image("one")])
-    assert not await intents.accept(db, batch, admitted=True)
+    assert not await intents.accept(db, batch)
     assert await batches.find(db, "batch") is None
     await intents.forget(db, "batch")
     assert await intents.orphans(db, EARLIER) == []
@@ -128,9 +128,7 @@ async def test_an_intent_of_a_living_process_is_taken_when_it_is_given_up_or_too
     assert await intents.give_up(db, "given-up")  # and then its clean-up failed
     assert await intents.orphans(db, EARLIER) == ["given-up"]
     assert sorted(await intents.orphans(db, tables.now() + timedelta(seconds=1))) == ["given-up", "running"]
-    assert not await intents.accept(
-        db, NewBatch("running", "", None, RECIPE, ["a"], {}, None, 0, [image("one")]), admitted=True
-    )
+    assert not await intents.accept(db, NewBatch("running", "", None, RECIPE, ["a"], {}, None, 0, [image("one")]))
 
 
 async def test_only_what_waits_can_be_claimed(db: Database) -> None:

@@ -1475,7 +1475,7 @@ export interface components {
             } | null;
             /**
              * Priority
-             * @description 0, the default, goes first; then 1, 2 … 2097151.
+             * @description 0, the default, goes first of what you have sent; then 1, 2 … 131071.
              * @default 0
              */
             priority: number;
@@ -3004,7 +3004,7 @@ export interface operations {
                 preset?: string | null;
                 /** @description What to make, as JSON: `{"variants": [{"name": …, "steps": […], "output": {…}}]}`. */
                 recipe?: string | null;
-                /** @description 0, the default, goes first; then 1, 2 … 2097151. */
+                /** @description 0, the default, goes first of what you have sent; then 1, 2 … 131071. */
                 priority?: number | null;
                 /** @description An http or https address that is told when the batch is over. */
                 callbackUrl?: string | null;
@@ -3026,7 +3026,7 @@ export interface operations {
                     preset?: string;
                     /** @description What to make, as JSON: `{"variants": [{"name": …, "steps": […], "output": {…}}]}`. */
                     recipe?: string;
-                    /** @description 0, the default, goes first; then 1, 2 … 2097151. */
+                    /** @description 0, the default, goes first of what you have sent; then 1, 2 … 131071. */
                     priority?: string;
                     /** @description An http or https address that is told when the batch is over. */
                     callbackUrl?: string;

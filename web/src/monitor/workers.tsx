@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
+import { bytes } from "../lib/format";
 import { ago, seconds } from "../lib/time";
 import { getWorkers } from "./api";
 import { LOOK_AGAIN } from "./monitor-page";
@@ -20,12 +21,14 @@ export function Workers() {
   return (
     <ul>
       {data?.map((worker) => {
+        const memory = worker.doing["memory"];
         const doing = Array.isArray(worker.doing["images"]) ? (worker.doing["images"] as Doing[]) : [];
         return (
           <li key={worker.id} className="grid gap-x-6 gap-y-1 border-b border-line py-3 sm:grid-cols-[8rem_minmax(0,1fr)_auto]">
             <p className="font-semibold">{worker.kind === "api" ? "API" : "Worker"}</p>
             <div className="min-w-0 text-[0.9375rem] text-ink-soft">
-              {worker.kind !== "api" && doing.length === 0 && "waits for work"}
+              {worker.kind !== "api" && doing.length === 0 && worker.doing["stopping"] !== true && "waits for work"}
+              {worker.doing["stopping"] === true && <span className="mr-4">stops when it is done</span>}
               {doing.map((one, index) => {
                 const image = one.jobId ?? "";
                 return (
@@ -40,6 +43,7 @@ export function Workers() {
             </div>
             <p className="figures text-sm text-ink-faint">
               {worker.host}, process {worker.pid}, version {worker.version}, started {ago(worker.startedAt)}
+              {typeof memory === "number" && memory > 0 && `, holds ${bytes(memory)}`}
             </p>
           </li>
         );

@@ -48,7 +48,10 @@ class WorkerOut(schemas.Shape):
     version: str
     beat: int = Field(description="Rises while it lives; one that stands still is dead.")
     started_at: schemas.Time
-    doing: dict[str, Any] = Field(description="`images`: those it works on, with the seconds since it took them.")
+    doing: dict[str, Any] = Field(
+        description="As it said with its last beat. `images`: those it works on, with the seconds since it took them; "
+        "`memory`: bytes it holds itself, its decoders not counted; `stopping`: it takes nothing new."
+    )
 
 
 class WorkersOut(schemas.Shape):

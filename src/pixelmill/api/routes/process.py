@@ -13,7 +13,7 @@ from pixelmill.api import multipart, options, problems, schemas
 from pixelmill.api.auth import Uploader
 from pixelmill.api.idempotency import Once
 from pixelmill.api.parts import Given, Parts
-from pixelmill.api.quotas import ROOM
+from pixelmill.api.quotas import Room
 from pixelmill.errors import PixelmillError
 from pixelmill.pipeline.accept import Acceptance
 
@@ -81,18 +81,19 @@ _FORM: dict[str, Any] = {
             "idempotency-mismatch",
             "idempotency-running",
             "quota-exceeded",
+            "overloaded",
             "address-refused",
             "storage-unavailable",
             "unavailable",
         ),
     },
-    dependencies=[ROOM],
     openapi_extra=_FORM,
 )
 async def process_images(
     request: Request,
     parts: Given,
     caller: Uploader,
+    room: Room,
     in_query: Annotated[dict[str, str], Depends(options.in_query)],
 ) -> Response:
     """Files go in the multipart field `images`, options in form fields or in the query.
@@ -107,7 +108,7 @@ async def process_images(
     multipart.boundary(request.headers.get("content-type"))
     once: Once | None = request.state.once
     # Of a request that was answered already nothing is stored: its files are hashed, to see that they are the same.
-    acceptance = None if once and once.known else await parts.intake.begin(owner=caller.owner)
+    acceptance = None if once and once.known else await parts.intake.begin(owner=caller.owner, in_flight=room)
     try:
         return await _take(request, parts, in_query, most, acceptance, once)
     except BaseException as error:

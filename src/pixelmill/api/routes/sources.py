@@ -14,7 +14,7 @@ from pixelmill.api import options, owned, problems, schemas
 from pixelmill.api.auth import Caller, Uploader
 from pixelmill.api.idempotency import Once
 from pixelmill.api.parts import Given, Parts
-from pixelmill.api.quotas import ROOM
+from pixelmill.api.quotas import Room
 from pixelmill.errors import PixelmillError
 from pixelmill.pipeline.accept import Acceptance
 from pixelmill.pipeline.uploads import Uploads
@@ -106,13 +106,17 @@ _EXAMPLES: Any = {
             "idempotency-mismatch",
             "idempotency-running",
             "quota-exceeded",
+            "overloaded",
             "unavailable",
         ),
     },
-    dependencies=[ROOM],
 )
 async def create_batch(
-    request: Request, parts: Given, caller: Uploader, wanted: Annotated[NewBatch, Body(openapi_examples=_EXAMPLES)]
+    request: Request,
+    parts: Given,
+    caller: Uploader,
+    room: Room,
+    wanted: Annotated[NewBatch, Body(openapi_examples=_EXAMPLES)],
 ) -> Response:
     """It is accepted at once; workers fetch what lies elsewhere. What cannot be fetched becomes a failed image with a
     reason, and the others are made. An upload is taken by one batch only.
@@ -122,7 +126,7 @@ async def create_batch(
         raise PixelmillError("too-many-files", f"At most {parts.settings.max_sources} sources are taken.")
     once: Once | None = request.state.once
     uploads: Uploads = request.app.state.uploads
-    acceptance = await parts.intake.begin(owner=caller.owner)
+    acceptance = await parts.intake.begin(owner=caller.owner, in_flight=room)
     try:
         for source in wanted.sources:
             await _add(parts, uploads, caller, acceptance, source)

@@ -37,6 +37,8 @@ def upgrade() -> None:
         sa.Column("metadata", sa.JSON(), nullable=False),
         sa.Column("callback_url", sa.Text(), nullable=True),
         sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("held", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("needs", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
@@ -51,6 +53,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("batches", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_batches_deleting"), ["deleting"], unique=False)
+        batch_op.create_index(batch_op.f("ix_batches_held"), ["held"], unique=False)
         batch_op.create_index(batch_op.f("ix_batches_originals_until"), ["originals_until"], unique=False)
         batch_op.create_index(batch_op.f("ix_batches_owner_id"), ["owner", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_batches_results_until"), ["results_until"], unique=False)
