@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def pixelmill(folder: Path, workers: int) -> Iterator[Running]:
+def pixelmill(folder: Path, workers: int, more: Mapping[str, str] | None = None) -> Iterator[Running]:
     port = free_port()
     env = {
         "PIXELMILL_PORT": str(port),
@@ -39,6 +39,7 @@ def pixelmill(folder: Path, workers: int) -> Iterator[Running]:
         "PIXELMILL_WORKERS": str(workers),
         "PIXELMILL_MAX_FILE_BYTES": MOST_BYTES,
         "PIXELMILL_LOG_LEVEL": "warning",
+        **(more or {}),
     }
     with _process([str(Path(sys.executable).with_name("pixelmill")), "serve"], folder, env) as process:
         _until_answers(f"http://127.0.0.1:{port}/readyz", process)

@@ -114,11 +114,11 @@ async def test_images_in_flight_that_come_at_once(site_with: SiteWith) -> None:
 
 async def test_a_service_with_too_much_to_do_says_when_to_come_again(site_with: SiteWith) -> None:
     async with site_with(max_waiting=2) as site:
-        batch = await site.accepted(("a.jpg", JPEG), ("b.jpg", JPEG))
+        await site.accepted(("a.jpg", JPEG), ("b.jpg", JPEG))
 
         async def answer(code: int) -> httpx.Response:
             """What an upload is answered once the depth was counted again."""
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     told = await site.client.post("/process-images", files=PHOTO)
                     if told.status_code == code:
@@ -130,8 +130,8 @@ async def test_a_service_with_too_much_to_do_says_when_to_come_again(site_with: 
         assert int(full.headers["retry-after"]) >= 1
         body = {"sources": [{"url": "https://a.example/a.jpg"}]}
         problem(await site.client.post("/batches", json=body), 429, "overloaded")
-        assert (await site.client.get("/batches")).status_code == 200
-        await site.client.delete(f"/batches/{batch['batchId']}")
+        for one in (await site.client.get("/batches")).json()["batches"]:
+            await site.client.delete(f"/batches/{one['batchId']}")
         await answer(202)
 
 
