@@ -135,6 +135,9 @@ class Settings(BaseSettings):
     )
     grace_seconds: PositiveFloat = Field(20.0, description="Time to finish work after SIGTERM.")
 
+    beat_file: Path | None = Field(
+        None, description="A file that a running process touches every few seconds, for a liveness probe."
+    )
     slot: str | None = Field(
         None,
         description="A place that one process has at a time; a new one takes over from a dead one at once.",

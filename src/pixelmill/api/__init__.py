@@ -31,6 +31,7 @@ from pixelmill.api.routes import (
     images,
     jobs,
     keys,
+    metrics,
     monitor,
     presets,
     preview,
@@ -123,6 +124,7 @@ def create(
         session,
         audit,
         monitor,
+        metrics,
         service,
     ):
         declared(route.router.routes)

@@ -86,6 +86,8 @@ class Presence:
     async def beat(self) -> None:
         """Beat until canceled: three times in the time after which a still beat is a death."""
         while True:
+            if self._settings.beat_file:  # also while the database is away: a restart would not bring it back
+                self._settings.beat_file.touch()
             try:
                 await self._beat()
             except PixelmillError:
