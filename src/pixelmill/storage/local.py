@@ -111,6 +111,10 @@ class LocalStorage:
         self._root = root.absolute()
         self._root.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def root(self) -> Path:
+        return self._root
+
     def path(self, key: str) -> Path:
         return self._root / keys.check(key)
 
