@@ -11,7 +11,7 @@ import structlog
 
 from pixelmill import records, secret
 from pixelmill.imaging import Decoders, Limits
-from pixelmill.pipeline import Adopter, Deliverer, Intake, Millhand, Presence, Reconciler
+from pixelmill.pipeline import Adopter, Deliverer, Intake, Millhand, Presence, Reconciler, targets
 from pixelmill.pipeline.presence import memory_of_this_process
 from pixelmill.queue import Done, Failed, Foreign, Job, Later, Limiter, Queue, Slots, Worker, embedded, policies
 from pixelmill.recipes import load_presets
@@ -69,6 +69,7 @@ def redis_url(settings: Settings) -> str:
 async def check(settings: Settings) -> None:
     """Raise PixelmillError, with the setting to mend, if a part that the settings name cannot be used."""
     secret.load(settings)
+    targets.connect(settings)
     await (await storage(settings)).close()
 
 
@@ -154,7 +155,8 @@ async def worker(settings: Settings, stop: asyncio.Event) -> None:
         presence = await stack.enter_async_context(_present(db, settings, "worker"))
         # One more than there are decoders: the next original is claimed and opened while the others are decoded.
         slots = Slots(settings.workers + 1, urgent=settings.urgent_workers)
-        millhand = Millhand(db, store, jobs, decoders, settings, presence=presence, aside=slots.aside)
+        target = targets.connect(settings)
+        millhand = Millhand(db, store, jobs, decoders, settings, presence=presence, aside=slots.aside, target=target)
 
         intake = Intake(db, store, jobs, settings, presence=presence)
         adopter = Adopter(intake, millhand, load_presets(settings.presets_dir))

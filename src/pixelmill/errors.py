@@ -42,6 +42,13 @@ CODES: Mapping[str, Code] = _codes(
     Code("animation-too-long", "Animation too long", 422, "Shorten the animation, or raise PIXELMILL_MAX_FRAMES."),
     Code("too-many-scans", "Too many scans", 422, "Save the JPEG again; a real one has at most a dozen scans."),
     Code("poison-image", "Image crashes its decoder", 422, "Decoding it ended the decoder process twice; inspect it."),
+    Code(
+        "delivery-failed",
+        "Delivery failed",
+        502,
+        "The place that results are sent to did not take it; replay the image when it does.",
+        permanent=False,
+    ),
     # What is wrong with what was asked for
     Code("bad-recipe", "Bad recipe", 422, "Mend the field that `pointer` names."),
     Code("presets-only", "Presets only", 403, "This service makes presets only; choose one that GET /presets lists."),

@@ -69,6 +69,11 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
         description="Address of a server that speaks S3; Amazon's if not set.",
     )
+    cloudinary_url: SecretStr | None = Field(
+        None,
+        validation_alias=_alias("CLOUDINARY_URL", "CLOUDINARY_URL"),
+        description="`cloudinary://key:secret@cloud/folder`: each result is sent there too, and its address told.",
+    )
     queue_name: str = Field("images", description="Name of the BullMQ queue.")
 
     # What is taken

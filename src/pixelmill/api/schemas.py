@@ -77,6 +77,7 @@ class VariantOut(Shape):
     state: State
     progress: int = Field(description="0 to 100.")
     url: str | None = Field(description="Where the result is, once it is completed.")
+    delivered_url: str | None = Field(description="Where else it was sent: Cloudinary, if the service is set so.")
     format: str | None
     width: int | None = Field(description="Pixels.")
     height: int | None = Field(description="Pixels.")
@@ -230,6 +231,7 @@ def variant(value: Variant, original_bytes: int, link: Link = quote) -> VariantO
         state=value.state,
         progress=100 if done else value.progress,
         url=link(f"/images/{value.image_id}/{value.name}") if done and value.key else None,
+        delivered_url=value.facts.get("deliveredUrl") if done else None,
         format=value.format,
         width=value.width,
         height=value.height,

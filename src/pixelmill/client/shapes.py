@@ -33,6 +33,8 @@ class Variant(Shape):
     bytes: int | None = None
     quality: float | None = None
     saved_percent: float | None = None
+    #: Where else the result was sent, if the service sends results elsewhere.
+    delivered_url: str | None = None
     error: Why | None = None
 
 

@@ -17,6 +17,7 @@ import structlog
 
 from pixelmill.errors import PixelmillError
 from pixelmill.imaging import DecoderDied, Decoders, Inspected, Made, NotMade, engine_version
+from pixelmill.pipeline import targets
 from pixelmill.pipeline.ending import replay
 from pixelmill.pipeline.fetch import Fetcher
 from pixelmill.pipeline.presence import Presence, new_id
@@ -49,6 +50,7 @@ class Millhand:
         *,
         presence: Presence,
         aside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+        target: targets.Target | None = None,
     ) -> None:
         """``aside()`` is entered while nothing but another host is waited for: another image may be worked on then."""
         self._database = database
@@ -60,6 +62,7 @@ class Millhand:
         self._presence = presence
         self._alone = _Alone()
         self._fetcher = Fetcher(database, storage, settings)
+        self._target = target
 
     async def __call__(self, job: Job) -> Done | Later | Failed:
         """Work on the image of a queue job. What the record says counts; the job only points to it."""
@@ -176,6 +179,10 @@ class Millhand:
     async def _store(self, held: Claim, made: Made) -> MadeVariant:
         key = keys.result(held.batch_id, held.image_id, held.token, made.variant, made.extension)
         await self._storage.put(key, made.data)
+        facts = made.facts
+        if self._target:
+            url = await self._target.send(f"{held.batch_id}/{held.image_id}/{made.variant}", made.data)
+            facts = {**facts, targets.FACT: url}
         return MadeVariant(
             name=made.variant,
             key=key,
@@ -186,7 +193,7 @@ class Millhand:
             bytes=len(made.data),
             quality=made.quality,
             seconds=round(made.seconds, 4),
-            facts=made.facts,
+            facts=facts,
             digest=held.digests.get(made.variant),
         )
 

@@ -30,7 +30,7 @@ def test_names_of_variants_are_safe_in_urls() -> None:
 
 def test_an_unfinished_variant_has_no_url() -> None:
     out = schemas.variant(Variant("image", "a", 0, State.ACTIVE, progress=40), 1)
-    assert (out.url, out.progress, out.saved_percent) == (None, 40, None)
+    assert (out.url, out.progress, out.saved_percent, out.delivered_url) == (None, 40, None, None)
 
 
 def test_a_fact_cannot_hide_what_every_event_has() -> None:

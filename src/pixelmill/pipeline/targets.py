@@ -1,0 +1,74 @@
+"""Where results are sent besides our own storage: Cloudinary, by its own SDK.
+
+A result is sent after it is stored and before it is recorded, under a name that is the same on every try and replaces
+what is there: however often it is sent, there is one, and what is recorded has been delivered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any, Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pixelmill.errors import PixelmillError
+from pixelmill.settings import Settings
+
+#: The name under which a variant's facts keep the address that a target gave.
+FACT = "deliveredUrl"
+#: Seconds that the target may take for one step of one upload.
+PATIENCE = 60.0
+
+
+class Target(Protocol):
+    async def send(self, name: str, data: bytes | memoryview) -> str:
+        """Send a result under ``name`` (``batch/image/variant``); its public address.
+
+        Raises PixelmillError ``delivery-failed``, which is worth another try.
+        """
+
+
+def connect(settings: Settings) -> Target | None:
+    """The target that the settings name, if any; nothing is asked of it yet. Raises ``bad-request``."""
+    return Cloudinary(settings.cloudinary_url.get_secret_value()) if settings.cloudinary_url else None
+
+
+class Cloudinary:
+    """``url``: ``cloudinary://key:secret@cloud/folder``, as their console gives it, the folder added by hand."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._folder = unquote(parts.path).strip("/") or "pixelmill"
+        self._account: dict[str, Any] = {
+            "cloud_name": parts.hostname and parts.netloc.rpartition("@")[2],
+            "api_key": unquote(parts.username or ""),
+            "api_secret": unquote(parts.password or ""),
+        }
+        if prefix := parse_qs(parts.query).get("upload_prefix"):  # Cloudinary's own name for another address of its API
+            self._account["upload_prefix"] = prefix[0]
+        if parts.scheme != "cloudinary" or not all(self._account.values()):
+            raise PixelmillError("bad-request", "CLOUDINARY_URL must be cloudinary://key:secret@cloud.")
+
+    async def send(self, name: str, data: bytes | memoryview) -> str:
+        from cloudinary import uploader
+        from cloudinary.exceptions import Error
+
+        upload = partial(
+            uploader.upload,
+            bytes(data),
+            public_id=f"{self._folder}/{name}",
+            filename=name.rpartition("/")[2],
+            resource_type="image",
+            overwrite=True,
+            timeout=PATIENCE,
+            **self._account,
+        )
+        try:
+            answer = await asyncio.to_thread(upload)
+            return str(answer["secure_url"])
+        except (Error, OSError, LookupError) as error:
+            # The SDK's messages name our key in places, and repeat whole answers.
+            why = type(error).__name__
+            raise PixelmillError(
+                "delivery-failed", f"Cloudinary did not take it ({why}): see CLOUDINARY_URL."
+            ) from None
