@@ -130,10 +130,11 @@ batches = Table(
     Column("results_gone", Boolean, nullable=False, server_default=false(), default=False),
     Column("deleting", Boolean, nullable=False, server_default=false(), default=False),
     Index(None, "owner", "id"),
+    Index(None, "owner", "status", "id"),
     Index(None, "status", "id"),
     Index(None, "originals_until"),
     Index(None, "results_until"),
-    Index(None, "deleting"),
+    Index(None, "deleting", "id"),
     Index(None, "held"),
 )
 
@@ -176,8 +177,10 @@ images = Table(
     Index(None, "state", "admitted", "id"),
     Index(None, "process_id"),
     # The monitor's lists: a page of them costs the same however many rows there are.
+    Index(None, "owner", "id"),
     Index(None, "owner", "state", "id"),
     Index(None, "state", "id"),
+    Index(None, "state", "error_code", "id"),
     Index(None, "state", "finished_at"),
 )
 

@@ -52,10 +52,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_batches")),
     )
     with op.batch_alter_table("batches", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_batches_deleting"), ["deleting"], unique=False)
+        batch_op.create_index(batch_op.f("ix_batches_deleting_id"), ["deleting", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_batches_held"), ["held"], unique=False)
         batch_op.create_index(batch_op.f("ix_batches_originals_until"), ["originals_until"], unique=False)
         batch_op.create_index(batch_op.f("ix_batches_owner_id"), ["owner", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_batches_owner_status_id"), ["owner", "status", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_batches_results_until"), ["results_until"], unique=False)
         batch_op.create_index(batch_op.f("ix_batches_status_id"), ["status", "id"], unique=False)
 
@@ -267,6 +268,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("batch_id", "position", name=op.f("uq_images_batch_id_position")),
     )
     with op.batch_alter_table("images", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_images_state_error_code_id"), ["state", "error_code", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_images_owner_id"), ["owner", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_images_owner_state_id"), ["owner", "state", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_images_state_finished_at"), ["state", "finished_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_images_state_id"), ["state", "id"], unique=False)
