@@ -1,0 +1,139 @@
+"""What an image costs, counted: statements, transactions, commands of the queue, decodes. The same on every machine.
+
+A figure here that rises is a regression: each is a round trip on PostgreSQL or Redis, or a sync to the disk on SQLite.
+One that can be lowered is lowered here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from sqlalchemy import event
+
+from pixelmill.imaging import Decoders
+from pixelmill.queue import Done, Job
+from pixelmill.records import sqlite_url
+from tests.integration.pipeline.conftest import Parts
+from tests.integration.pipeline.test_reuse import SMALL, Mill, picture, recipe
+
+
+@dataclass
+class Cost:
+    """``writes`` and ``reads`` are transactions; ``commands`` those of Redis, also within a script."""
+
+    statements: int = 0
+    writes: int = 0
+    reads: int = 0
+    commands: int = 0
+    decodes: int = 0
+
+    def within(self, most: Cost) -> bool:
+        return all(ours <= theirs for ours, theirs in zip(astuple(self), astuple(most), strict=True))
+
+
+class Meter:
+    def __init__(self, parts: Parts, valkey_url: str) -> None:
+        self.cost = Cost()
+        self._redis = redis.Redis.from_url(valkey_url)
+        self._listen(parts.database._reader, "reads")
+        self._listen(parts.database._writer, "writes")
+
+    def _listen(self, engine: Any, kind: str) -> None:
+        def began(connection: Any) -> None:
+            setattr(self.cost, kind, getattr(self.cost, kind) + 1)
+
+        def executed(*_: Any) -> None:
+            self.cost.statements += 1
+
+        event.listen(engine.sync_engine, "begin", began)
+        event.listen(engine.sync_engine, "before_cursor_execute", executed)
+
+    @contextmanager
+    def counting(self) -> Iterator[Cost]:
+        before = self._commands()
+        self.cost = cost = Cost()
+        yield cost
+        cost.commands = self._commands() - before - 1
+        cost.statements -= cost.writes + cost.reads  # BEGIN is one for SQLite
+        self.cost = Cost()
+
+    def _commands(self) -> int:
+        info: Any = self._redis.info("stats")
+        return int(info["total_commands_processed"])
+
+    def close(self) -> None:
+        self._redis.close()
+
+
+@pytest.fixture(scope="module")
+async def decoders() -> AsyncIterator[Decoders]:
+    async with Decoders(1) as pool:
+        yield pool
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    return sqlite_url(tmp_path)
+
+
+@pytest.fixture
+def meter(parts: Parts, valkey_url: str) -> Iterator[Meter]:
+    meter = Meter(parts, valkey_url)
+    yield meter
+    meter.close()
+
+
+@pytest.mark.parametrize(
+    ("files", "most"),
+    [
+        (1, Cost(statements=7, writes=2, commands=14)),
+        (10, Cost(statements=7, writes=2, commands=110)),  # rows of one statement, a script of the queue for each
+    ],
+)
+async def test_accepting(parts: Parts, decoders: Decoders, meter: Meter, files: int, most: Cost) -> None:
+    """Everything between the request and its 202."""
+    await Mill(parts, decoders).accept(picture(), recipe())  # connections are made, scripts are loaded
+    with meter.counting() as cost:
+        acceptance = await parts.intake.begin(owner="me")
+        for number in range(files):
+            file = await acceptance.file(f"{number}.jpg")
+            await file.write(picture())
+            await file.close()
+        await acceptance.commit(recipe=recipe())
+    assert cost.within(most), cost
+
+
+@pytest.mark.parametrize(
+    ("variants", "most", "again"),
+    [
+        (
+            1,
+            Cost(statements=19, writes=2, commands=2, decodes=1),
+            Cost(statements=26, writes=3, commands=2),
+        ),
+        (
+            6,
+            Cost(statements=44, writes=7, commands=7, decodes=1),
+            Cost(statements=31, writes=3, commands=2),
+        ),
+    ],
+)
+async def test_working(parts: Parts, decoders: Decoders, meter: Meter, variants: int, most: Cost, again: Cost) -> None:
+    """From the claim to the end of an image, for the first time and with the same bytes again."""
+    mill = Mill(parts, decoders)
+    sizes = [SMALL | {"name": f"v{n}", "steps": [{"op": "resize", "width": 10 + n}]} for n in range(variants)]
+    await mill.done(picture(1), recipe(*sizes))  # the pool of connections is full, the decoder has started
+    for allowed in (most, again):
+        image_id = await mill.accept(picture(), recipe(*sizes))
+        hand = mill.hand()
+        decoded = len(mill.decoders.asked)
+        with meter.counting() as cost:
+            assert isinstance(await hand(Job(image_id, 1)), Done)
+        cost.decodes = len(mill.decoders.asked) - decoded
+        assert cost.within(allowed), cost
