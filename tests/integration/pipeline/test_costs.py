@@ -92,8 +92,8 @@ def meter(parts: Parts, valkey_url: str) -> Iterator[Meter]:
 @pytest.mark.parametrize(
     ("files", "most"),
     [
-        (1, Cost(statements=7, writes=2, commands=14)),
-        (10, Cost(statements=7, writes=2, commands=110)),  # rows of one statement, a script of the queue for each
+        (1, Cost(statements=8, writes=2, commands=14)),
+        (10, Cost(statements=8, writes=2, commands=110)),  # rows of one statement, a script of the queue for each
     ],
 )
 async def test_accepting(parts: Parts, decoders: Decoders, meter: Meter, files: int, most: Cost) -> None:

@@ -18,6 +18,7 @@ from pixelmill.records import (
     batches,
     dead_letters,
     events,
+    fairness,
     images,
     intents,
     known,
@@ -46,6 +47,11 @@ def both(ask: Callable[[Database, str | None], Awaitable[object]]) -> list[Ask]:
     return [lambda db, owner=owner: ask(db, owner) for owner in (None, "tenant-1", SMALL)]  # type: ignore[misc]
 
 
+async def in_flight(db: Database, owner: str | None) -> int:
+    async with db.read() as connection:
+        return await fairness.in_flight(connection, owner or "", 100)
+
+
 ASKED: dict[str, list[Ask]] = {
     "a batch": [lambda db: batches.find(db, batch_id(7))],
     "its images": [lambda db: images.of_batch(db, batch_id(7))],
@@ -67,9 +73,11 @@ ASKED: dict[str, list[Ask]] = {
     "dead letters": both(lambda db, owner: dead_letters.page(db, owner=owner)),
     "dead letters of a code": both(lambda db, owner: dead_letters.page(db, owner=owner, code="corrupt-image")),
     "dead letters of no code": both(lambda db, owner: dead_letters.page(db, owner=owner, code="timeout")),
-    "in flight": both(lambda db, owner: images.in_flight(db, owner or "", 100)),
+    "in flight": both(in_flight),
     "a sample": [lambda db: monitor.sample(db, now() - timedelta(seconds=10))],
     "what waits": [lambda db: waiting.page(db)],
+    "what is held back": [lambda db: waiting.admit(db, 100)],
+    "how many wait": [lambda db: waiting.count(db, 100)],
     "leftovers": [lambda db: waiting.leftovers(db, now())],
     "what is due": [lambda db: retention.due(db, Part.RESULTS, now())],
     "what is doomed": [retention.doomed],
