@@ -65,15 +65,17 @@ def bulk(port: int, preset: str) -> str:
     told = json.loads(answer.read())
     if answer.status != 202:
         raise RuntimeError(f"the bulk was answered {answer.status}: {told}")
-    while progress(connection, told["statusUrl"])["completed"] < 10:
-        time.sleep(0.2)
     connection.close()
+    while progress(port, told["statusUrl"])["completed"] < 10:
+        time.sleep(0.2)
     address: str = told["statusUrl"]
     return address
 
 
-def progress(connection: http.client.HTTPConnection, address: str) -> dict[str, int]:
+def progress(port: int, address: str) -> dict[str, int]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     told: dict[str, Any] = load.ask(connection, "GET", address)
+    connection.close()
     found: dict[str, int] = told["progress"]
     return found
 
@@ -109,14 +111,13 @@ def main() -> int:
             first_result(running.port, bodies[0], options.preset)  # it has served before it is measured
             times = {"idle before": asked(running.port, bodies, options)}
             address = bulk(running.port, options.bulk_preset)
-            connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=600)
-            before, began = progress(connection, address)["completed"], time.perf_counter()
+            before, began = progress(running.port, address)["completed"], time.perf_counter()
             times["beside the bulk"] = asked(running.port, bodies, options)
-            after = progress(connection, address)
+            after = progress(running.port, address)
             rate = (after["completed"] - before) / (time.perf_counter() - began)
             if not after["waiting"]:
                 raise RuntimeError("the bulk was over before the end: give a larger --bulk")
-            load.ask(connection, "DELETE", address)
+            load.ask(http.client.HTTPConnection("127.0.0.1", running.port, timeout=600), "DELETE", address)
             times["idle after"] = asked(running.port, bodies, options)
     lines += [{"part": part, "seconds": [round(one, 4) for one in taken]} for part, taken in times.items()]
     idle = statistics.median(times["idle before"] + times["idle after"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import structlog
 
 from pixelmill import records, secret
 from pixelmill.imaging import Decoders, Limits
-from pixelmill.pipeline import Adopter, Deliverer, Intake, Millhand, Presence, Reconciler, targets
+from pixelmill.pipeline import Adopter, Backfill, Deliverer, Intake, Millhand, Presence, Reconciler, Wanted, targets
 from pixelmill.pipeline.presence import memory_of_this_process
 from pixelmill.queue import Done, Failed, Foreign, Job, Later, Limiter, Queue, Slots, Worker, embedded, policies
 from pixelmill.recipes import load_presets
@@ -135,6 +135,23 @@ def api(settings: Settings) -> FastAPI:
     application = create(parts, cors_origins=settings.cors_origins)
     web.install(application)
     return application
+
+
+async def backfill(settings: Settings, wanted: Wanted, told: Callable[[int, str], None], *, again: bool = False) -> int:
+    """Take in what is in another bucket, or folder, for this service; how many images."""
+    async with AsyncExitStack() as stack:
+        db = database(settings)
+        stack.push_async_callback(db.close)
+        store = await storage(settings)
+        stack.push_async_callback(store.close)
+        bucket = await storage(settings.model_copy(update={"storage_url": wanted.source}))
+        stack.push_async_callback(bucket.close)
+        jobs = queue(settings)
+        stack.push_async_callback(jobs.close)
+        presence = await stack.enter_async_context(_present(db, settings, "backfill"))
+        # A page is a batch, whatever the limit of a request is.
+        intake = Intake(db, store, jobs, settings.model_copy(update={"max_files": wanted.page}), presence=presence)
+        return await Backfill(intake, bucket, wanted).run(told, again=again)
 
 
 async def worker(settings: Settings, stop: asyncio.Event) -> None:

@@ -18,7 +18,7 @@ from pixelmill.errors import PixelmillError
 
 COMMANDS = (
     *("serve", "process", "submit", "watch", "get", "batches", "job", "retry", "cancel", "dead-letters"),
-    *("doctor", "api", "worker", "migrate", "keys", "backup", "restore"),
+    *("backfill", "doctor", "api", "worker", "migrate", "keys", "backup", "restore"),
 )
 
 

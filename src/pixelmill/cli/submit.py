@@ -46,7 +46,7 @@ def submit(
 
     options: dict[str, Any] = {
         "preset": preset,
-        "recipe": _recipe(recipe) if recipe else None,
+        "recipe": read_recipe(recipe) if recipe else None,
         "metadata": _object(metadata) if metadata else None,
         "priority": priority,
         "callback_url": callback_url,
@@ -104,7 +104,7 @@ def _accepted(batch: Batch, *, as_json: bool, quiet: bool) -> None:
         typer.echo(batch.batch_id)
 
 
-def _recipe(path: Path) -> dict[str, Any]:
+def read_recipe(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text("utf-8")
         value = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)

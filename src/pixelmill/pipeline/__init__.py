@@ -2,6 +2,7 @@
 
 from pixelmill.pipeline.accept import Acceptance, Accepted, Intake
 from pixelmill.pipeline.adopt import Adopter
+from pixelmill.pipeline.backfill import Backfill, Wanted
 from pixelmill.pipeline.deliver import Deliverer
 from pixelmill.pipeline.presence import Presence
 from pixelmill.pipeline.receive import Receiving
@@ -14,6 +15,7 @@ __all__ = [
     "Acceptance",
     "Accepted",
     "Adopter",
+    "Backfill",
     "Deliverer",
     "Intake",
     "Millhand",
@@ -22,4 +24,5 @@ __all__ = [
     "Reconciler",
     "Retainer",
     "Uploads",
+    "Wanted",
 ]

@@ -394,6 +394,17 @@ deliveries = Table(
     Index(None, "batch_id"),
 )
 
+#: Backfills, by what they make of what: everything up to the key ``cursor`` was taken in.
+backfills = Table(
+    "backfills",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("cursor", Text, nullable=False),
+    Column("images", BigInteger, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
+)
+
 #: Links that let anyone who has one see a batch until it expires. ``hash`` as for keys.
 shares = Table(
     "shares",

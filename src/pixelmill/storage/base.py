@@ -6,7 +6,7 @@ each try of each variant has a key of its own, so nothing depends on conditional
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
@@ -71,6 +71,12 @@ class Storage(Protocol):
 
     def list(self, prefix: str) -> AsyncIterator[Stat]:
         """Everything under ``prefix`` (a plain string prefix), in no order."""
+
+    def walk(self, after: str = "") -> AsyncIterator[Stat]:
+        """Everything whose key follows ``after``, in the order of keys, whatever others have called it."""
+
+    def read_any(self, key: str) -> AsyncGenerator[bytes, None]:
+        """:meth:`read` for a key that :meth:`walk` gave. Raises FileNotFoundError."""
 
     async def delete(self, targets: Iterable[str]) -> None:
         """Delete; what is not there is no error."""

@@ -13,7 +13,7 @@ import os
 import secrets
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -163,6 +163,24 @@ class LocalStorage:
                 with contextlib.suppress(FileNotFoundError):
                     found = await asyncio.to_thread(path.stat)
                     yield Stat(path.relative_to(self._root).as_posix(), found.st_size, found.st_mtime)
+
+    async def walk(self, after: str = "") -> AsyncIterator[Stat]:
+        def names() -> list[str]:
+            return sorted(path.relative_to(self._root).as_posix() for path in self._under(""))
+
+        for name in await asyncio.to_thread(names):
+            if name > after and not name.endswith(_PART):
+                with contextlib.suppress(FileNotFoundError):
+                    found = await asyncio.to_thread(os.stat, self._root / name)
+                    yield Stat(name, found.st_size, found.st_mtime)
+
+    async def read_any(self, key: str) -> AsyncGenerator[bytes, None]:
+        file = await asyncio.to_thread((self._root / key).open, "rb")
+        try:
+            while chunk := await asyncio.to_thread(file.read, CHUNK):
+                yield chunk
+        finally:
+            file.close()
 
     async def delete(self, targets: Iterable[str]) -> None:
         await asyncio.to_thread(self._delete, [self.path(key) for key in targets])

@@ -15,7 +15,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO
@@ -179,6 +179,16 @@ class ObjectStorage:
                 for one in page:
                     if one["path"].startswith(prefix):
                         yield Stat(one["path"], one["size"], one["last_modified"].timestamp())
+
+    async def walk(self, after: str = "") -> AsyncIterator[Stat]:
+        with _translated("Listing"):
+            async for page in obstore.list(self._store, offset=after or None, chunk_size=PAGE):
+                for one in page:
+                    yield Stat(one["path"], one["size"], one["last_modified"].timestamp())
+
+    async def read_any(self, key: str) -> AsyncGenerator[bytes, None]:
+        async for chunk, _ in self._pieces(key, 0, None):
+            yield bytes(chunk)
 
     async def delete(self, targets: Iterable[str]) -> None:
         names = [keys.check(key) for key in targets]

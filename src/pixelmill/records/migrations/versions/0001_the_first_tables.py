@@ -61,6 +61,15 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_batches_status_id"), ["status", "id"], unique=False)
 
     op.create_table(
+        "backfills",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("cursor", sa.Text(), nullable=False),
+        sa.Column("images", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_backfills")),
+    )
+    op.create_table(
         "secrets",
         sa.Column("name", sa.String(length=128), nullable=False),
         sa.Column("value", sa.JSON(), nullable=False),
