@@ -75,6 +75,31 @@ async def test_concurrency_is_kept(queue: Queue) -> None:
     assert most == 3
 
 
+async def test_a_limit_for_all_workers_together(queue: Queue) -> None:
+    now, most = 0, 0
+
+    async def handler(job: Job | Foreign) -> Outcome:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.005)
+        now -= 1
+        return Done()
+
+    await queue.limit(2)
+    await queue.add([Job(f"image{number}", 1) for number in range(40)])
+    # Whoever waits for room is told of it: no worker sleeps until its blocking ends.
+    async with working(queue, handler, concurrency=3, block_seconds=60):
+        async with working(queue, handler, concurrency=3, block_seconds=60):
+            await until(lambda: most)
+        await until(lambda: counted(queue, completed=40))
+        assert most == 2
+        await queue.limit(0)
+        await queue.add([Job(f"more{number}", 1) for number in range(40)])
+        await until(lambda: counted(queue, completed=80))
+    assert most == 3
+
+
 async def test_urgent_first(queue: Queue) -> None:
     record = Record()
     await queue.add([Job("last", 1, priority=9), Job("second", 1, priority=2), Job("first", 1)])
