@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,17 +11,20 @@ from contextlib import asynccontextmanager
 class Slots:
     """``size`` jobs at a time; while these are all busy, ``urgent`` more of those that go first.
 
-    A job that only waits for somebody else (a slow host, for one) may step :meth:`aside`: it does not count then, and
-    another is taken in its place. At most ``aside`` do so at once; a further one counts until it is its turn. When it
-    comes back there may be more in hand than there are slots, and nothing new is taken until that is over.
+    A job that only waits for somebody else (a slow host, for one) may step :meth:`aside`: after ``patience`` seconds
+    its slot goes to another, and when it comes back it gets the next that is free, before anything new is taken. At
+    most ``aside`` jobs are out at a time; a further one keeps its slot.
     """
 
-    def __init__(self, size: int, *, urgent: int = 0, aside: int = 32) -> None:
+    def __init__(self, size: int, *, urgent: int = 0, aside: int = 32, patience: float = 1.0) -> None:
         self.size = size
         self.busy = 0
         self.changed = asyncio.Event()
         self._urgent = urgent
-        self._aside = asyncio.Semaphore(aside)
+        self._aside = aside
+        self._patience = patience
+        self._out = 0
+        self._coming_back: deque[asyncio.Future[None]] = deque()
 
     @property
     def full(self) -> bool:
@@ -42,14 +46,48 @@ class Slots:
 
     def give(self) -> None:
         self.busy -= 1
-        self.changed.set()
+        if self._coming_back and not self.full:
+            self._coming_back.popleft().set_result(None)
+            self.busy += 1
+        else:
+            self.changed.set()
 
     @asynccontextmanager
     async def aside(self) -> AsyncIterator[None]:
-        """Whoever has a slot does not need it for the length of the block."""
-        async with self._aside:
-            self.give()
-            try:
-                yield
-            finally:
+        """Whoever has a slot can do without it for the length of the block, and has one again at its end."""
+        out = False
+
+        def leave() -> None:
+            nonlocal out
+            if self._out < self._aside:
+                out = True
+                self._out += 1
+                self.give()
+
+        timer = asyncio.get_running_loop().call_later(self._patience, leave)
+        try:
+            yield
+        except BaseException:  # it ends, and gives a slot back as any other does
+            if out:
                 self.take()
+            raise
+        else:
+            if out:
+                await self._come_back()
+        finally:
+            timer.cancel()
+            self._out -= out
+
+    async def _come_back(self) -> None:
+        if not self.full:
+            self.take()
+            return
+        given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._coming_back.append(given)
+        try:
+            await given
+        except asyncio.CancelledError:
+            if given.cancelled():
+                self._coming_back.remove(given)
+                self.take()
+            raise

@@ -137,7 +137,7 @@ async def test_what_is_urgent_finds_room_beside_a_full_worker(queue: Queue) -> N
 
 
 async def test_who_waits_for_another_host_steps_aside(queue: Queue) -> None:
-    slots = Slots(1, aside=2)
+    slots = Slots(1, aside=2, patience=0)
     answered = asyncio.Event()
     done: list[str] = []
 
@@ -151,7 +151,7 @@ async def test_who_waits_for_another_host_steps_aside(queue: Queue) -> None:
     await queue.add([Job("far", 1), Job("far", 2), *(Job("near", number) for number in range(5))])
     async with working(queue, handler, slots=slots):
         await until(lambda: len(done) == 5)
-        assert slots.busy == 0
+        await until(lambda: slots.busy == 0)
         await queue.add([Job("far", 3)])  # one too many: it keeps its slot until there is room aside
         await until(lambda: slots.full)
         await queue.add([Job("near", 6)])

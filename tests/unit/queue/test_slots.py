@@ -1,10 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import Callable
 
 import pytest
 
 from pixelmill.queue import Slots
+
+
+async def steps(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():
+            await asyncio.sleep(0)
 
 
 def test_room_for_what_is_urgent_is_beside_the_rest() -> None:
@@ -17,32 +25,80 @@ def test_room_for_what_is_urgent_is_beside_the_rest() -> None:
     assert (slots.full, slots.has_urgent, slots.over) == (True, False, True)
 
 
-async def test_who_steps_aside_does_not_count_until_he_is_back() -> None:
+async def test_who_steps_aside_gets_the_next_slot_when_he_is_back() -> None:
+    slots = Slots(1, patience=0)
+    answered = asyncio.Event()
+
+    async def far() -> None:
+        slots.take()
+        async with slots.aside():
+            await answered.wait()
+
+    away = asyncio.create_task(far())
+    await steps(lambda: slots.changed.is_set())
+    assert not slots.full
+    slots.take()  # another one
+    answered.set()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not away.done()
+    slots.changed.clear()
+    slots.give()  # that one is done: the slot is not free, it goes to who came back
+    assert slots.full and not slots.changed.is_set()
+    await away
+    slots.give()
+    assert slots.busy == 0
+
+
+async def test_who_is_quick_keeps_his_slot() -> None:
     slots = Slots(1)
+    slots.take()
+    async with slots.aside():
+        assert slots.full
+    slots.give()
+    assert slots.busy == 0
+
+
+async def test_who_fails_out_there_gives_back_no_more_than_he_had() -> None:
+    slots = Slots(1, patience=0)
     slots.take()
     with pytest.raises(OSError, match="slow"):
         async with slots.aside():
-            assert not slots.full
-            assert slots.changed.is_set()
-            slots.take()
+            await steps(lambda: not slots.full)
             raise OSError("slow")
-    assert slots.over
+    assert slots.busy == 1
 
 
-async def test_only_so_many_step_aside() -> None:
-    slots = Slots(3, aside=1)
-    back = asyncio.Event()
+@pytest.mark.parametrize("seed", range(20))
+async def test_at_the_end_nothing_is_busy_whoever_was_canceled_where(seed: int) -> None:
+    rng = random.Random(seed)
+    slots = Slots(2, urgent=1, aside=3, patience=0)
 
-    async def one() -> None:
+    async def pause() -> None:
+        for _ in range(rng.randrange(12)):
+            await asyncio.sleep(0)
+
+    async def job() -> None:
         slots.take()
-        async with slots.aside():
-            await back.wait()
-        slots.give()
+        try:
+            async with slots.aside():
+                await pause()
+            await pause()
+        finally:
+            slots.give()
 
-    tasks = [asyncio.create_task(one()) for _ in range(3)]
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert slots.busy == 2
-    back.set()
-    await asyncio.gather(*tasks)
+    async def loop() -> None:
+        tasks: list[asyncio.Task[None]] = []
+        for _ in range(30):
+            if not slots.full:
+                tasks.append(asyncio.create_task(job()))
+                await asyncio.sleep(0)
+            elif tasks and rng.random() < 0.2:
+                rng.choice(tasks).cancel()
+            await pause()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async with asyncio.timeout(30):
+        await loop()
     assert slots.busy == 0
+    assert not slots.over
