@@ -39,6 +39,8 @@ def pixelmill(folder: Path, workers: int, more: Mapping[str, str] | None = None)
         "PIXELMILL_WORKERS": str(workers),
         "PIXELMILL_MAX_FILE_BYTES": MOST_BYTES,
         "PIXELMILL_LOG_LEVEL": "warning",
+        # The same few photos come again and again: each is to be made, as the peer makes it.
+        "PIXELMILL_REUSE": "false",
         **(more or {}),
     }
     with _process([str(Path(sys.executable).with_name("pixelmill")), "serve"], folder, env) as process:

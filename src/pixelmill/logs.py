@@ -75,5 +75,5 @@ def configure(level: str = "info", *, pretty: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
-    for noisy in ("alembic", "asyncio", "httpx", "httpcore", "aiosqlite", "sqlalchemy"):
+    for noisy in ("alembic", "asyncio", "httpx", "httpcore", "sqlalchemy"):
         logging.getLogger(noisy).setLevel(max(number, logging.WARNING))

@@ -21,7 +21,7 @@ import uuid_utils
 
 import pixelmill
 from pixelmill.errors import PixelmillError
-from pixelmill.records import Database, deliveries, processes, work
+from pixelmill.records import Database, deliveries, giving_back, processes
 from pixelmill.settings import Settings
 
 log = structlog.stdlib.get_logger(__name__)
@@ -110,9 +110,9 @@ class Presence:
             await self.enter(again=True)
         elif self.kind == "worker":
             # What the record says we hold and we do not: the answer to our claim, or the end of our try, was lost.
-            for token in await work.strays(self._database, self.id, held):
+            for token in await giving_back.strays(self._database, self.id, held):
                 if token not in self._holding:
-                    await work.release(self._database, token)
+                    await giving_back.release(self._database, token)
 
     async def leave(self) -> None:
         """Hold nothing any more."""
@@ -122,7 +122,7 @@ class Presence:
 
 async def bury(database: Database, process_id: str) -> None:
     """Take back all that a dead process held, and forget it. Its open requests are the sweep's from then on."""
-    while await work.take_back(database, process_id, most=MOST_TAKE_OVERS):
+    while await giving_back.take_back(database, process_id, most=MOST_TAKE_OVERS):
         pass
     await deliveries.take_back(database, process_id)
     await processes.forget(database, process_id)

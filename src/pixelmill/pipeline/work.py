@@ -23,7 +23,7 @@ from pixelmill.pipeline.fetch import Fetcher
 from pixelmill.pipeline.presence import Presence, new_id
 from pixelmill.queue import Done, Failed, Job, Later, Queue
 from pixelmill.recipes import parse_recipe
-from pixelmill.records import Database, known, work
+from pixelmill.records import Database, giving_back, known, work
 from pixelmill.records.reuse import reuse
 from pixelmill.records.work import Claim, Failure, Fenced, LostVariant, MadeVariant, Refusal, Report, Seen
 from pixelmill.settings import Settings
@@ -232,7 +232,7 @@ class Millhand:
             held = await claiming
             if isinstance(held, Refusal):
                 return
-            generation = await work.hand_back(self._database, held)
+            generation = await giving_back.hand_back(self._database, held)
         except PixelmillError:
             return  # the record is out of reach; the lease runs out and the reconciler does it
         if generation is not None:

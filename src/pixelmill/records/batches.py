@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
 from pixelmill.records.models import Batch, BatchStatus, Counts, Retention
-from pixelmill.records.tables import batches
+from pixelmill.records.tables import batches, images
 
 
 def to_batch(row: Row[Any]) -> Batch:
@@ -38,17 +38,33 @@ def to_batch(row: Row[Any]) -> Batch:
     )
 
 
+_BATCH = select(batches).where(batches.c.id == bindparam("its"), batches.c.deleting.is_(False))
+_LOCK = _BATCH.with_for_update()
+_LOCK_OF = (
+    select(batches)
+    .where(
+        batches.c.id == select(images.c.batch_id).where(images.c.id == bindparam("its")).scalar_subquery(),
+        batches.c.deleting.is_(False),
+    )
+    .with_for_update()
+)
+
+
 async def lock(tx: AsyncConnection, batch_id: str) -> Batch | None:
     """The batch, locked until the transaction ends: the first thing that any change of it does."""
-    query = select(batches).where(batches.c.id == batch_id, batches.c.deleting.is_(False)).with_for_update()
-    row = (await tx.execute(query)).one_or_none()
+    row = (await tx.execute(_LOCK, {"its": batch_id})).one_or_none()
+    return to_batch(row) if row else None
+
+
+async def lock_of(tx: AsyncConnection, image_id: str) -> Batch | None:
+    """As :func:`lock`, the batch of an image."""
+    row = (await tx.execute(_LOCK_OF, {"its": image_id})).one_or_none()
     return to_batch(row) if row else None
 
 
 async def find(db: Database, batch_id: str) -> Batch | None:
-    async with db.read() as connection:
-        query = select(batches).where(batches.c.id == batch_id, batches.c.deleting.is_(False))
-        row = (await connection.execute(query)).one_or_none()
+    async with db.read(few=True) as connection:
+        row = (await connection.execute(_BATCH, {"its": batch_id})).one_or_none()
     return to_batch(row) if row else None
 
 

@@ -7,6 +7,7 @@ busy handler. Elsewhere rows are locked with ``FOR UPDATE``.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,9 +19,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from pixelmill.errors import PixelmillError
+from pixelmill.records.sqlite import Sqlite
 
 _DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
+    "sqlite": "sqlite+pysqlite",
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
     "mysql": "mysql+aiomysql",
@@ -28,6 +30,8 @@ _DRIVERS = {
 }
 #: Seconds a writer waits for SQLite's lock (another process may hold it for a whole batch of rows).
 BUSY_SECONDS = 20
+#: Connections that read SQLite at the same time, in one process.
+_READERS = 4
 #: Seconds that PostgreSQL may take for one statement; far more than any of ours needs, migrations included so far.
 ANSWER_SECONDS = 60
 #: Seconds that a server lets an open transaction lie still before it ends it. A machine that was cut off, or stopped,
@@ -70,30 +74,34 @@ class Database:
     def __init__(self, url: str, *, pool: int = 8) -> None:
         self.url = async_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._reader: AsyncEngine
-        self._writer: AsyncEngine
+        self._engine: AsyncEngine | None = None
         if self.is_sqlite:
-            self._reader = _sqlite(self.url, pool_size=4, begin="BEGIN")
-            self._writer = _sqlite(self.url, pool_size=1, begin="BEGIN IMMEDIATE")
+            self._reader = Sqlite(self.url, size=_READERS, write=False, seconds=BUSY_SECONDS)
+            self._writer = Sqlite(self.url, size=1, write=True, seconds=BUSY_SECONDS)
         else:
-            self._reader = self._writer = _server(self.url, pool)
+            self._engine = _server(self.url, pool)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that commits at the end of the block, or leaves nothing."""
-        async with _reachable(), self._writer.begin() as connection:
+    async def write(self, *, few: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A transaction that commits at the end of the block, or leaves nothing.
+
+        ``few``: each statement touches few rows, found by key, and nothing but the transaction is awaited in the block.
+        """
+        async with _reachable(), self._engine.begin() if self._engine else self._writer.begin(few=few) as connection:
             yield connection
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A consistent view for reading."""
-        async with _reachable(), self._reader.begin() as connection:
+    async def read(self, *, few: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A consistent view for reading; ``few`` as for :meth:`write`."""
+        async with _reachable(), self._engine.begin() if self._engine else self._reader.begin(few=few) as connection:
             yield connection
 
     async def close(self) -> None:
-        await self._reader.dispose()
-        if self._writer is not self._reader:
-            await self._writer.dispose()
+        if self._engine:
+            await self._engine.dispose()
+        else:
+            await self._reader.close()
+            await self._writer.close()
 
 
 def _server(url: URL, pool: int) -> AsyncEngine:
@@ -136,34 +144,9 @@ async def _reachable() -> AsyncIterator[None]:
     """A server that cannot be reached, or a lock not given in time, is `unavailable`; a fault of ours is not."""
     try:
         yield
-    except (OperationalError, InterfaceError, OSError, TimeoutError) as error:
+    except (OperationalError, InterfaceError, sqlite3.OperationalError, OSError, TimeoutError) as error:
         raise PixelmillError("unavailable", "The database did not answer; try again in a moment.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise PixelmillError("unavailable", "The database closed the connection; try again.") from error
         raise
-
-
-def _sqlite(url: URL, *, pool_size: int, begin: str) -> AsyncEngine:
-    engine = create_async_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=BUSY_SECONDS,
-        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def connect(connection: Any, record: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        # FULL: a commit that was answered survives a power cut.
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def start(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import Row, Select, delete, insert, or_, select, update
+from sqlalchemy import Row, Select, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.errors import PixelmillError
@@ -26,6 +26,9 @@ from pixelmill.records.webhooks import EVENTS, disable
 LOG = 50
 OVER = ("delivered", "failed")
 
+_ENDPOINTS = select(*webhooks.c["id", "url", "events"]).where(
+    webhooks.c.owner == bindparam("its"), webhooks.c.disabled_at.is_(None)
+)
 _DELIVERY = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
 
 
@@ -43,10 +46,7 @@ async def note(tx: AsyncConnection, batch: Batch, news: Sequence[News], status: 
     told = [one.event for one in news if one.event in EVENTS]
     if not told:
         return
-    query = select(webhooks.c.id, webhooks.c.url, webhooks.c.events).where(
-        webhooks.c.owner == batch.owner, webhooks.c.disabled_at.is_(None)
-    )
-    targets = [(row.id, row.url, row.events) for row in await tx.execute(query)]
+    targets = [(row.id, row.url, row.events) for row in await tx.execute(_ENDPOINTS, {"its": batch.owner})]
     if batch.callback_url:
         targets.append((None, batch.callback_url, EVENTS))
     facts = {

@@ -10,8 +10,8 @@ from pixelmill.records import batches as batch_records
 from pixelmill.records.database import Database
 from pixelmill.records.events import News
 from pixelmill.records.models import Batch, BatchStatus, State
+from pixelmill.records.settling import settle
 from pixelmill.records.tables import attempts, batches, images, now, variants
-from pixelmill.records.work import settle
 
 _OPEN = (State.WAITING, State.ACTIVE)
 
@@ -46,8 +46,7 @@ async def cancel_image(db: Database, image_id: str) -> str:
 
 
 async def _lock_of(tx: AsyncConnection, image_id: str) -> Batch:
-    its = (await tx.execute(select(images.c.batch_id).where(images.c.id == image_id))).one_or_none()
-    batch = await batch_records.lock(tx, its.batch_id) if its else None
+    batch = await batch_records.lock_of(tx, image_id)
     if not batch:
         raise PixelmillError("not-found", "There is no such image.")
     return batch

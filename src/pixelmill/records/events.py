@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
 from pixelmill.records.models import Event
 from pixelmill.records.tables import batches, events, now
+
+# Made once: putting a statement together costs more than running it. What is given beside ``its`` is set.
+_EVENTS = insert(events)
+_BATCH = update(batches).where(batches.c.id == bindparam("its"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ async def log(tx: AsyncConnection, batch_id: str, seq: int, news: Sequence[News]
     at = now()
     if news:
         await tx.execute(
-            insert(events),
+            _EVENTS,
             [
                 {
                     "batch_id": batch_id,
@@ -47,7 +51,7 @@ async def log(tx: AsyncConnection, batch_id: str, seq: int, news: Sequence[News]
                 for number, one in enumerate(news, 1)
             ],
         )
-    await tx.execute(update(batches).where(batches.c.id == batch_id).values(seq=seq + len(news), **changes))
+    await tx.execute(_BATCH, {"its": batch_id, "seq": seq + len(news), **changes})
 
 
 async def after(db: Database, batch_id: str, seq: int, limit: int = 500) -> list[Event]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
@@ -17,6 +17,19 @@ IMAGE = [column for column in images.c if column.name in Image.__dataclass_field
 _VARIANT = [column for column in variants.c if column.name in Variant.__dataclass_fields__]
 #: Of a batch that is on its way out: the rows go last, and nothing shows them.
 HIDDEN = select(batches.c.id).where(batches.c.id == images.c.batch_id, batches.c.deleting.is_(True)).exists()
+# Made once: putting a statement together costs more than running it.
+_FIND = select(*IMAGE).where(images.c.id == bindparam("its"), ~HIDDEN)
+_OF_BATCH = (
+    select(*IMAGE)
+    .where(images.c.batch_id == bindparam("its"), images.c.position > bindparam("after"))
+    .order_by(images.c.position)
+    .limit(bindparam("most"))
+)
+_VARIANTS = (
+    select(*_VARIANT)
+    .where(variants.c.image_id.in_(bindparam("their", expanding=True)))
+    .order_by(variants.c.image_id, variants.c.position)
+)
 _ATTEMPT = [column for column in attempts_table.c if column.name in Attempt.__dataclass_fields__]
 
 
@@ -34,29 +47,23 @@ async def with_variants(connection: AsyncConnection, rows: Sequence[Row[Any]]) -
     """Images with their variants, in one query more, however many images."""
     of: dict[str, list[Variant]] = {row.id: [] for row in rows}
     if of:
-        query = select(*_VARIANT).where(variants.c.image_id.in_(of)).order_by(variants.c.image_id, variants.c.position)
-        for row in await connection.execute(query):
+        for row in await connection.execute(_VARIANTS, {"their": list(of)}):
             of[row.image_id].append(to_variant(row))
     return [to_image(row, of[row.id]) for row in rows]
 
 
 async def find(db: Database, image_id: str) -> Image | None:
-    async with db.read() as connection:
-        rows = (await connection.execute(select(*IMAGE).where(images.c.id == image_id, ~HIDDEN))).all()
+    async with db.read(few=True) as connection:
+        rows = (await connection.execute(_FIND, {"its": image_id})).all()
         found = await with_variants(connection, rows)
     return found[0] if found else None
 
 
-async def of_batch(db: Database, batch_id: str, *, after: int = -1, limit: int = 100) -> list[Image]:
-    """Images of a batch that follow position ``after``, in the order they were sent."""
-    query = (
-        select(*IMAGE)
-        .where(images.c.batch_id == batch_id, images.c.position > after)
-        .order_by(images.c.position)
-        .limit(limit)
-    )
-    async with db.read() as connection:
-        return await with_variants(connection, (await connection.execute(query)).all())
+async def of_batch(db: Database, batch_id: str, *, after: int = -1, limit: int = 100, few: bool = False) -> list[Image]:
+    """Images of a batch that follow position ``after``, in the order they were sent. ``few`` as for ``db.read``."""
+    async with db.read(few=few) as connection:
+        rows = (await connection.execute(_OF_BATCH, {"its": batch_id, "after": after, "most": limit})).all()
+        return await with_variants(connection, rows)
 
 
 async def attempts(db: Database, image_id: str) -> list[Attempt]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +18,10 @@ from pixelmill.records.events import News, log
 from pixelmill.records.models import BatchStatus, State
 from pixelmill.records.tables import batches, images, intents, now, processes, variants
 from pixelmill.records.waiting import Waiting
+
+# Made once: putting a statement together costs more than running it.
+_INTENT, _BATCH, _IMAGES, _VARIANTS = insert(intents), insert(batches), insert(images), insert(variants)
+_TAKE = delete(intents).where(intents.c.batch_id == bindparam("its"), intents.c.state == "open")
 
 #: What else a transaction does.
 Also = Callable[[AsyncConnection], Awaitable[None]]
@@ -68,10 +72,9 @@ class NewBatch:
 
 async def begin(db: Database, batch_id: str, process_id: str) -> None:
     """Note, before the first byte is stored, that bytes for ``batch_id`` may come."""
-    async with db.write() as tx:
-        await tx.execute(
-            insert(intents).values(batch_id=batch_id, process_id=process_id, state="open", created_at=now())
-        )
+    async with db.write(few=True) as tx:
+        row = {"batch_id": batch_id, "process_id": process_id, "state": "open", "created_at": now()}
+        await tx.execute(_INTENT, row)
 
 
 async def begin_once(db: Database, batch_id: str, process_id: str) -> bool:
@@ -99,8 +102,8 @@ async def accept(db: Database, new: NewBatch, *, also: Also | None = None) -> li
     refused = [image for image in new.images if image.error_code]
     held = max(0, len(new.images) - new.window)
     at = now()
-    async with db.write() as tx:
-        taken = await tx.execute(delete(intents).where(intents.c.batch_id == new.id, intents.c.state == "open"))
+    async with db.write(few=True) as tx:
+        taken = await tx.execute(_TAKE, {"its": new.id})
         if taken.rowcount != 1:
             return None
         if new.in_flight is not None:
@@ -108,27 +111,26 @@ async def accept(db: Database, new: NewBatch, *, also: Also | None = None) -> li
         # Without keys everybody is the same owner, of whom nothing can be said.
         ahead = await fairness.in_flight(tx, new.owner, fairness.STEPS[-1]) if new.owner else 0
         ranks = [fairness.rank(new.priority, ahead=ahead, position=position) for position in range(len(new.images))]
+        batch = {
+            "id": new.id,
+            "owner": new.owner,
+            "status": BatchStatus.WAITING,
+            "total": len(new.images),
+            "failed": len(refused),
+            "preset": new.preset,
+            "recipe": new.recipe,
+            "metadata": new.metadata,
+            "callback_url": new.callback_url,
+            "priority": new.priority,
+            "held": held,
+            "needs": new.needs,
+            "keep_originals": new.keep_originals,
+            "keep_results": new.keep_results,
+            "created_at": at,
+        }
+        await tx.execute(_BATCH, batch)
         await tx.execute(
-            insert(batches).values(
-                id=new.id,
-                owner=new.owner,
-                status=BatchStatus.WAITING,
-                total=len(new.images),
-                failed=len(refused),
-                preset=new.preset,
-                recipe=new.recipe,
-                metadata=new.metadata,
-                callback_url=new.callback_url,
-                priority=new.priority,
-                held=held,
-                needs=new.needs,
-                keep_originals=new.keep_originals,
-                keep_results=new.keep_results,
-                created_at=at,
-            )
-        )
-        await tx.execute(
-            insert(images),
+            _IMAGES,
             [
                 {
                     "id": image.id,
@@ -153,7 +155,7 @@ async def accept(db: Database, new: NewBatch, *, also: Also | None = None) -> li
             ],
         )
         await tx.execute(
-            insert(variants),
+            _VARIANTS,
             [
                 {
                     "image_id": image.id,

@@ -16,9 +16,10 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
@@ -60,13 +61,19 @@ async def find(tx: AsyncConnection, wanted: Mapping[str, str]) -> dict[str, Know
     """Who has what is wanted (digests by name): one statement, and one look into the index for each name."""
     if not wanted:
         return {}
-    one = variants.c.image_id + "/" + variants.c.name + "/" + variants.c.key
-    looks = [
-        select(one).where(variants.c.digest == digest, variants.c.key.is_not(None)).limit(1).scalar_subquery()
-        for digest in wanted.values()
-    ]
-    row = (await tx.execute(select(*(look.label(f"v{number}") for number, look in enumerate(looks))))).one()
+    values = {f"v{number}": digest for number, digest in enumerate(wanted.values())}
+    row = (await tx.execute(_looks(len(wanted)), values)).one()
     return {name: Known(*text.split("/", 2)) for name, text in zip(wanted, row, strict=True) if text is not None}
+
+
+@lru_cache(64)
+def _looks(number: int) -> Select[Any]:
+    one = variants.c.image_id + "/" + variants.c.name + "/" + variants.c.key
+    looks = {
+        name: select(one).where(variants.c.digest == bindparam(name), variants.c.key.is_not(None)).limit(1)
+        for name in (f"v{index}" for index in range(number))
+    }
+    return select(*(look.scalar_subquery().label(f"look_{name}") for name, look in looks.items()))
 
 
 async def hide(tx: AsyncConnection, which: ColumnElement[bool]) -> None:

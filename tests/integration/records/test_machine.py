@@ -36,6 +36,7 @@ from pixelmill.records import (
     dead_letters,
     ending,
     events,
+    giving_back,
     images,
     intents,
     known,
@@ -200,17 +201,17 @@ class Machine(RuleBasedStateMachine):
 
     @rule(held=claims)
     def hand_back(self, held: Claim) -> None:
-        assert (self.run(work.hand_back(self.db, held)) is not None) == (held.token in self.alive)
+        assert (self.run(giving_back.hand_back(self.db, held)) is not None) == (held.token in self.alive)
         self.alive.discard(held.token)
 
     @rule(held=claims)
     def release(self, held: Claim) -> None:
-        self.run(work.release(self.db, held.token))
+        self.run(giving_back.release(self.db, held.token))
         self.alive.discard(held.token)
 
     @rule(who=st.sampled_from("pq"))
     def bury(self, who: str) -> None:
-        while self.run(work.take_back(self.db, who, most=MOST_TAKE_OVERS)):
+        while self.run(giving_back.take_back(self.db, who, most=MOST_TAKE_OVERS)):
             pass
         self.alive &= {token for token in self.alive if token not in self.tokens_of(who)}
 

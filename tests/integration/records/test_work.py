@@ -10,7 +10,19 @@ import pytest
 from sqlalchemy import insert
 
 from pixelmill.errors import PixelmillError
-from pixelmill.records import Database, batches, ending, events, images, intents, processes, tables, waiting, work
+from pixelmill.records import (
+    Database,
+    batches,
+    ending,
+    events,
+    giving_back,
+    images,
+    intents,
+    processes,
+    tables,
+    waiting,
+    work,
+)
 from pixelmill.records.intents import NewBatch, NewImage
 from pixelmill.records.models import BatchStatus, State
 from pixelmill.records.work import Claim, Failure, Fenced, LostVariant, MadeVariant, Refusal, Report
@@ -248,7 +260,7 @@ async def test_what_a_dead_process_held_is_taken_back_and_its_late_writes_are_re
     await accept(db, image("one"), image("two"))
     held = await claim(db, "one", process_id="frozen")
     other = await claim(db, "two", process_id="living")
-    assert await work.take_back(db, "frozen", most=2) == 1
+    assert await giving_back.take_back(db, "frozen", most=2) == 1
     assert await counts(db) == (BatchStatus.PROCESSING, [0, 0, 1, 1, 0])
     with pytest.raises(Fenced):
         await work.record(db, held, Report(made=made("a")))
@@ -261,25 +273,25 @@ async def test_an_image_that_loses_its_worker_too_often_is_a_dead_letter(db: Dat
     await accept(db, image("one"))
     for generation in (1, 2, 3):
         await claim(db, "one", generation)
-        await work.take_back(db, "worker", most=2)
+        await giving_back.take_back(db, "worker", most=2)
     assert await counts(db) == (BatchStatus.COMPLETED_WITH_ERRORS, [0, 1, 0, 0, 0])
 
 
 async def test_a_stray_is_found_and_released(db: Database) -> None:
     await accept(db, image("one"), image("two"))
     one, two = await claim(db, "one"), await claim(db, "two")
-    assert await work.strays(db, "worker", {two.token}) == [one.token]
-    await work.release(db, one.token)
-    await work.release(db, one.token)
-    assert await work.strays(db, "worker", {two.token}) == []
+    assert await giving_back.strays(db, "worker", {two.token}) == [one.token]
+    await giving_back.release(db, one.token)
+    await giving_back.release(db, one.token)
+    assert await giving_back.strays(db, "worker", {two.token}) == []
     assert [(image.image_id, image.generation) for image in await waiting.page(db)] == [("one", 2)]
 
 
 async def test_hand_back_costs_no_try(db: Database) -> None:
     await accept(db, image("one"))
     held = await claim(db, "one")
-    assert await work.hand_back(db, held) == 2
-    assert await work.hand_back(db, held) is None
+    assert await giving_back.hand_back(db, held) == 2
+    assert await giving_back.hand_back(db, held) is None
     assert (await claim(db, "one", 2)).tries == 1
 
 

@@ -16,7 +16,7 @@ from pixelmill.records.database import async_url
         ("postgresql+psycopg2://u:p@host/x", "postgresql+asyncpg"),
         ("mysql://u:p@host/x", "mysql+aiomysql"),
         ("mariadb://u:p@host/x", "mariadb+aiomysql"),
-        ("sqlite:////srv/pixelmill.db", "sqlite+aiosqlite"),
+        ("sqlite:////srv/pixelmill.db", "sqlite+pysqlite"),
     ],
 )
 def test_the_driver_is_ours_whatever_the_address_names(given: str, driver: str) -> None:

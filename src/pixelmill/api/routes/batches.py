@@ -23,6 +23,8 @@ router = APIRouter(tags=["batches"])
 
 #: Images that one answer holds.
 FILES = 100
+#: Variants that are few enough to be read without a thread of their own.
+FEW = 64
 
 
 @router.get(
@@ -89,7 +91,8 @@ async def shown(
     parts: Parts, batch: Batch, cursor: str | None, link: schemas.Link, headers: dict[str, str]
 ) -> Response:
     """A page of a batch's files, with addresses as ``link`` makes them."""
-    files = await images.of_batch(parts.database, batch.id, after=int(cursor or -1), limit=FILES)
+    few = batch.counts.total * len(batch.recipe["variants"]) <= FEW
+    files = await images.of_batch(parts.database, batch.id, after=int(cursor or -1), limit=FILES, few=few)
     more = bool(files) and files[-1].position + 1 < batch.counts.total
     told = schemas.batch(batch, files, str(files[-1].position) if more else None, link)
     return schemas.answer(told, headers=headers)
