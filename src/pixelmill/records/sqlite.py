@@ -40,7 +40,7 @@ class Sqlite:
         self._write = write
         self._seconds = seconds
         self._threads = ThreadPoolExecutor(size, "sqlite")
-        self._engine: Engine = create_engine(
+        self.engine: Engine = create_engine(
             url.set(drivername="sqlite+pysqlite"), poolclass=NullPool, creator=self._opened
         )
         self._idle: list[Connection] = []
@@ -82,7 +82,7 @@ class Sqlite:
         else:
             await self._room.acquire()
         try:
-            connection = self._idle.pop() if self._idle else await _to_the_end(self._threads, self._engine.connect)
+            connection = self._idle.pop() if self._idle else await _to_the_end(self._threads, self.engine.connect)
             try:
                 yield connection
             finally:

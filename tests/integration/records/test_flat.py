@@ -5,6 +5,7 @@ Counted, not timed: the steps of SQLite's virtual machine, which are the same on
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -98,16 +99,16 @@ async def counted(folder: Path, rows: int) -> dict[str, list[int]]:
         steps += LOOK
         return 0
 
-    def watch(connection: Any, record: Any) -> None:
-        connection.run_async(lambda driver: driver.set_progress_handler(look, LOOK))
+    def watch(connection: sqlite3.Connection, record: Any) -> None:
+        connection.set_progress_handler(look, LOOK)
 
     try:
         await migrate(db)
         await fill(db, rows)
-        await db._reader.dispose()
-        await db._writer.dispose()
-        for engine in (db._reader, db._writer):
-            event.listen(engine.sync_engine, "connect", watch)
+        await db.close()
+        db = Database(sqlite_url(folder))
+        for connections in (db._reader, db._writer):
+            event.listen(connections.engine, "connect", watch)
         found: dict[str, list[int]] = {}
         for name, asks in ASKED.items():
             for ask in asks:
