@@ -15,7 +15,7 @@ DIST := src/pixelmill/web/dist/.stamp
 PAGES := $(and $(wildcard web/package.json),$(DIST))
 PAGE_SOURCES := $(and $(PAGES),$(shell find web \( -name node_modules -o -name dist -o -name coverage \) -prune -o -type f -print))
 
-.PHONY: help run dev tools pages test test-pages bench chaos fuzz soak lint types layers format lock lock-check check hooks clean
+.PHONY: help run dev tools pages test test-pages bench chaos fuzz soak lint types layers format lock lock-check check audit licences sbom hooks clean
 
 help:  ## list every chore
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -69,6 +69,15 @@ lock-check: $(DEV)  ## check that the pins belong to pyproject.toml
 	@$(BIN)/python scripts/lock.py --check
 
 check: lint types layers lock-check  ## everything that needs no test run
+
+audit: $(DEV)  ## look for known faults in the packages of the service; says so if no database of them can be reached
+	@$(BIN)/python scripts/audit.py
+
+licences: $(DEV)  ## check that every package of the service has a licence that fits
+	@$(BIN)/python scripts/licences.py
+
+sbom: $(DEV)  ## write what the service is made of, bundled codecs included, to build/sbom.json (CycloneDX)
+	@$(BIN)/python -m scripts.sbom
 
 hooks: $(DEV)  ## let git run the checks before each commit (optional)
 	@$(BIN)/prek install --quiet

@@ -16,6 +16,7 @@ import pytest
 
 from scripts import debian
 from tests import servers
+from tests.ceph import ceph
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -72,8 +73,11 @@ def mariadb_url(_mariadb: servers.MariaDB) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[servers.S3]:
-    """A real S3 server with one bucket, kept for the session: use keys under a prefix of your own."""
-    with servers.s3() as server:
+    """A real S3 server with one bucket, kept for the session: use keys under a prefix of your own.
+
+    JuiceFS's gateway, or Ceph's with `PIXELMILL_TEST_S3=ceph`.
+    """
+    with ceph() if os.environ.get("PIXELMILL_TEST_S3") == "ceph" else servers.s3() as server:
         yield server
 
 
