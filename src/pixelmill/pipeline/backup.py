@@ -50,6 +50,8 @@ def make(settings: Settings, target: Path) -> Told:
         raise PixelmillError("conflict", f"There is no installation in {settings.data_dir}: see PIXELMILL_DATA_DIR.")
     if target.exists():
         raise PixelmillError("conflict", f"{target} is there already; a backup goes into a new folder.")
+    if storage.root.resolve() in target.resolve().parents:
+        raise PixelmillError("conflict", f"{target} lies within what is to be copied; choose another place.")
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:

@@ -87,7 +87,8 @@ class Presence:
         """Beat until canceled: three times in the time after which a still beat is a death."""
         while True:
             if self._settings.beat_file:  # also while the database is away: a restart would not bring it back
-                self._settings.beat_file.touch()
+                with contextlib.suppress(OSError):
+                    self._settings.beat_file.touch()
             try:
                 await self._beat()
             except PixelmillError:

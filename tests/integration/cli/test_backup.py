@@ -191,3 +191,5 @@ def test_where_it_cannot_be_used_it_says_what_can(data: Path, tmp_path: Path) ->
         backup.make(settings(data, database_url="postgresql://u:p@host/name"), tmp_path / "copy")
     with pytest.raises(PixelmillError, match="PIXELMILL_DATA_DIR"):
         backup.make(settings(tmp_path / "none"), tmp_path / "copy")
+    with pytest.raises(PixelmillError, match="lies within"):
+        backup.make(settings(data), data / "files" / "copy")
