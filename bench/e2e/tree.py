@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
+_PARTS = {"pixelmill api": "API", "pixelmill worker": "worker", "sandbox.child": "decoders", "valkey": "queue"}
 
 
 def family(root: int) -> list[int]:
@@ -31,6 +32,18 @@ def cpu_seconds(roots: list[int]) -> float:
                 int(field) for field in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
             )
     return ticks / _TICK
+
+
+def cpu_by_part(roots: list[int]) -> dict[str, float]:
+    """The same of Pixelmill's tree, by what each process is."""
+    used: dict[str, float] = {}
+    for pid in (pid for root in roots for pid in family(root)):
+        with suppress(OSError):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            part = next((part for mark, part in _PARTS.items() if mark in command), "supervisor")
+            stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            used[part] = used.get(part, 0.0) + (int(stat[11]) + int(stat[12])) / _TICK
+    return used
 
 
 def memory_bytes(roots: list[int]) -> int:
