@@ -29,7 +29,7 @@ SCRIPTS = Path(sys.executable).parent
 #: Packages of tests/node, if `make tools` could get them.
 MODULES = ROOT / ".tools" / "node" / "node_modules"
 LOOPBACK = "127.0.0.1"
-PATIENCE = 60.0  # seconds; a server that has not answered by then is broken, not slow
+PATIENCE = 180.0  # seconds; a server that has not answered by then is broken, not slow on a busy machine
 
 
 def free_port() -> int:

@@ -21,7 +21,6 @@ from tests.tenants import Tenant, tenant
 PUBLIC = {
     "GET /livez",
     "GET /readyz",
-    "GET /metrics",
     "GET /problems/{code}",
     "GET /session",
     "DELETE /session",
@@ -31,7 +30,7 @@ PUBLIC = {
 #: Operations that need a key and tell everybody the same.
 SAME_FOR_ALL = {"GET /presets", "GET /recipes/schema", "POST /recipes/validate", "POST /recipes/preview"}
 #: Operations on all of the service: no tenant may, not even with its admin key.
-OPERATORS = {"GET /queue", "POST /queue/pause", "POST /queue/resume", "GET /workers", "GET /stats"}
+OPERATORS = {"GET /queue", "POST /queue/pause", "POST /queue/resume", "GET /workers", "GET /stats", "GET /metrics"}
 #: Operations without an id in their address that make or change something of the caller's own, with a body to send.
 OWN: Mapping[str, Any] = {
     "POST /process-images": None,
