@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import structlog
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -175,6 +177,7 @@ def main() -> int:
     parser.add_argument("--cores", type=int, default=4, help="cores of one simulated worker")
     parser.add_argument("--database-cores", type=int, default=8)
     options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     lines = asyncio.run(measure(options))
     for costs in lines:
         print(f"\n{costs['preset']}, {costs['variants']} variants: CPU ms an image")
