@@ -60,8 +60,15 @@ class Caller:
     session: Session | None = None
     #: Only a signed link, that this very request was made for.
     link: bool = False
+    #: When that link ends, Unix seconds.
+    until: int = 0
 
     def may(self, scope: str) -> bool:
+        """`operator` manages the whole service; `watch` sees how it is: who belongs to no tenant and may read."""
+        if scope == "operator":
+            return self.operator
+        if scope == "watch":
+            return self.owner == "" and self.may("read")
         return scope in self.scopes or "admin" in self.scopes
 
     @property
@@ -121,6 +128,8 @@ class Door:
 
     async def welcomes(self, caller: Caller) -> bool:
         """Whether who was let in may stay: the key is not revoked, nothing has expired."""
+        if caller.link:
+            return time.time() < caller.until
         if caller.key_id is None:
             return await self.open()
         key = await keys.find(self._database, caller.key_id)
@@ -235,7 +244,7 @@ class KeyCheck(SecurityBase):
             if isinstance(found, PixelmillError):
                 raise found
             for scope in needed.scopes:
-                if not (found.operator if scope == "operator" else found.may(scope)):
+                if not found.may(scope):
                     raise PixelmillError("missing-scope", extra={"scope": scope})
         except PixelmillError as error:
             if connection.scope["type"] == "websocket":
@@ -253,6 +262,8 @@ _key = KeyCheck()
 Reader = Annotated[Caller, Security(_key, scopes=["read"])]
 Uploader = Annotated[Caller, Security(_key, scopes=["upload"])]
 Admin = Annotated[Caller, Security(_key, scopes=["admin"])]
+#: Sees how the whole service is, and changes nothing.
+Watcher = Annotated[Caller, Security(_key, scopes=["watch"])]
 #: An admin of the whole service: what it does touches every tenant.
 Operator = Annotated[Caller, Security(_key, scopes=["operator"])]
 #: Any key.

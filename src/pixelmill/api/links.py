@@ -92,7 +92,7 @@ class _KeyOrLink(KeyCheck):
             if isinstance(found, Caller) and found.key_id and found.may("read"):
                 return found
             raise
-        return Caller("", frozenset({"read"}), link=True)
+        return Caller("", frozenset({"read"}), link=True, until=int(expires or ""))
 
 
 #: A key that may read, or a link that was signed for this very address.

@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from starlette.responses import Response
 
 from pixelmill.records.models import Attempt, Batch, BatchStatus, Event, Image, State, Variant
+from pixelmill.records.monitor import Sample
 
 
 def iso(at: datetime) -> str:
@@ -117,6 +118,7 @@ class AttemptOut(Shape):
     outcome: str | None = Field(description="completed, failed, retrying, lost or handed-back; null while it runs.")
     error_code: str | None
     reason: str | None
+    traceback: str | None = Field(description="Of what went wrong within the service; only for `admin`.")
 
 
 class LogLine(Shape):
@@ -128,6 +130,9 @@ class JobOut(ImageOut):
     """One image, with how it went."""
 
     batch_id: str
+    preset: str | None
+    recipe: dict[str, Any] = Field(description="What is made of it.")
+    original_url: str | None = Field(description="Where the file is as it was sent; null: it is not kept.")
     progress: int = Field(description="0 to 100: the mean of its variants.")
     created_at: Time
     started_at: Time | None
@@ -213,6 +218,24 @@ class PresetsOut(Shape):
     limits: LimitsOut
 
 
+class SampleOut(Shape):
+    """How the service was in the time before `at`. Times in seconds; latency from acceptance to end."""
+
+    at: Time
+    seconds: float
+    completed: int
+    failed: int
+    waiting: int
+    active: int
+    oldest: float | None
+    latency_p50: float | None = Field(alias="latencyP50")
+    latency_p95: float | None = Field(alias="latencyP95")
+
+
+def sample(value: Sample) -> SampleOut:
+    return SampleOut.model_validate(value, from_attributes=True)
+
+
 def image_url(image_id: str, variant: str) -> str:
     return f"/images/{image_id}/{quote(variant, safe='')}"
 
@@ -266,8 +289,8 @@ def image(value: Image, link: Link = quote) -> ImageOut:
     return ImageOut(**_image(value, link))
 
 
-def job(value: Image, attempts: Sequence[Attempt]) -> JobOut:
-    """An image with its tries. The log is what its tries and its own times tell."""
+def job(value: Image, its_batch: Batch, attempts: Sequence[Attempt], *, traces: bool = False) -> JobOut:
+    """An image with its tries (and their ``traces``). The log is what its tries and its own times tell."""
     out = _image(value)
     shown = [
         AttemptOut(
@@ -277,6 +300,7 @@ def job(value: Image, attempts: Sequence[Attempt]) -> JobOut:
             outcome=one.outcome,
             error_code=one.error_code,
             reason=one.reason,
+            traceback=one.traceback if traces else None,
         )
         for one in attempts
     ]
@@ -284,13 +308,16 @@ def job(value: Image, attempts: Sequence[Attempt]) -> JobOut:
     return JobOut(
         **out,
         batch_id=value.batch_id,
+        preset=its_batch.preset,
+        recipe=its_batch.recipe,
+        original_url=f"/jobs/{value.id}/original" if value.key else None,
         progress=100 if value.state is State.COMPLETED else sum(parts) // len(parts) if parts else 0,
         created_at=value.created_at,
         started_at=value.started_at,
         finished_at=value.finished_at,
         attempts=shown,
         timings=value.timings,
-        log=[LogLine(at=at, message=message) for at, message in sorted(_log(value, shown))],
+        log=[LogLine(at=at, message=message) for at, message in sorted(_log(value, shown), key=lambda line: line[0])],
     )
 
 
@@ -335,7 +362,7 @@ def _summary(value: Batch, link: Link = quote) -> dict[str, Any]:
         ),
         "links": {
             "self": f"/batches/{value.id}",
-            "events": f"/batches/{value.id}/events",
+            "events": link(f"/batches/{value.id}/events"),
             "archive": link(f"/batches/{value.id}/archive"),
         },
     }

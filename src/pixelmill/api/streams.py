@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pixelmill.api import schemas
+from pixelmill.api.whole_log import WholeLog
 from pixelmill.records import batches, events
 from pixelmill.records.models import Event
 
@@ -108,6 +109,8 @@ class Hub:
 
     def __init__(self, database: Database, doorbells: Callable[[], AsyncIterator[frozenset[str] | None]]) -> None:
         self.closing = False
+        #: Every batch's events, for those who watch the whole service.
+        self.everything = WholeLog(database)
         self._database = database
         self._doorbells = doorbells
         self._tails: dict[str, Tail] = {}
@@ -115,7 +118,7 @@ class Hub:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Hub]:
         """Listen for doorbells while the block runs; then end every stream."""
-        tasks = [asyncio.create_task(work()) for work in (self._hear, self._tick)]
+        tasks = [asyncio.create_task(work()) for work in (self._hear, self._tick, self.everything.keep_time)]
         try:
             yield self
         finally:
@@ -127,6 +130,7 @@ class Hub:
     def close(self) -> None:
         """End every stream now. Servers wait for open responses before they stop: call it before stopping them."""
         self.closing = True
+        self.everything.close()
         self._ring_all()
 
     async def listen(self, batch_id: str, seq: int = 0) -> AsyncGenerator[Line | None, None]:
@@ -160,6 +164,7 @@ class Hub:
         while True:
             try:
                 async for rung in self._doorbells():
+                    self.everything.ring()
                     if rung is None:
                         self._ring_all()
                     else:
@@ -168,6 +173,7 @@ class Hub:
             except Exception as error:
                 log.warning("doorbells stopped", error=repr(error))
             await asyncio.sleep(1)
+            self.everything.ring()
             self._ring_all()
 
     async def _tick(self) -> None:

@@ -27,7 +27,7 @@ _KEPT = or_(images.c.key.is_not(None), and_(images.c.source.is_not(null()), cast
 
 
 def _which(owner: str | None, code: str | None, batch_id: str | None, cursor: str | None) -> ColumnElement[bool]:
-    terms = [images.c.state == State.FAILED, _KEPT, ~HIDDEN]
+    terms = [images.c.state == State.FAILED, images.c.purged.is_(False), _KEPT, ~HIDDEN]
     if owner is not None:
         terms.append(images.c.owner == owner)
     if code is not None:
@@ -72,7 +72,7 @@ async def purge(db: Database, image_id: str, by: By, delete: Callable[[Image, fr
         lent = await tx.execute(known.lent_by([image_id]))
         await delete(to_image(row), frozenset(one.key for one in lent))
         await known.let_go(tx, borrowed.c.image_id == image_id)
-        await tx.execute(update(images).where(images.c.id == image_id).values(key=None, source=null()))
+        await tx.execute(update(images).where(images.c.id == image_id).values(key=None, source=null(), purged=True))
         await tx.execute(update(variants).where(variants.c.image_id == image_id).values(key=None))
         # Every change of a batch is an event: its ETag is the number of the newest one.
         await log(tx, batch.id, batch.seq, [News("image.purged", image_id)])

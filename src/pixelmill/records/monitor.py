@@ -6,12 +6,12 @@ over time come from samples that were taken then.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, literal, select
+from sqlalchemy import ColumnElement, CompoundSelect, delete, func, insert, literal, select, union_all
 
 from pixelmill.records.database import Database
 from pixelmill.records.images import HIDDEN, IMAGE, with_variants
@@ -66,12 +66,10 @@ async def jobs(
 ) -> tuple[list[Image], str | None]:
     """Images, newest first, and the cursor of the next page. ``name`` is part of the file's name, in any case.
 
-    A search by name or code looks at the newest :data:`MOST` images of a page at most, so the cursor may be set on a
-    page with nothing on it: there is more to search.
+    Purged dead letters, and what is on its way out with its batch, are left out. A search by name or code looks at the
+    newest :data:`MOST` images of a page at most, so the cursor may be set on a page with nothing on it: there is more.
     """
-    of = [*_of(owner, state), ~HIDDEN]
-    if batch_id is not None:
-        of.append(images.c.batch_id == batch_id)
+    of = [~HIDDEN] if batch_id is None else [~HIDDEN, images.c.batch_id == batch_id]
     if cursor is not None:
         of.append(images.c.id < cursor)
     sought = []
@@ -79,18 +77,31 @@ async def jobs(
         sought.append(images.c.error_code == error_code)
     if name:
         sought.append(func.lower(images.c.original_name).contains(name.lower(), autoescape=True))
-    newest = images.c.id.desc()
+    # The index has ids in order within a state: all states are five walks that are merged, each no longer than a page.
+    states = list(State) if state is None else [State(state)]
+
+    def newest(terms: Iterable[ColumnElement[bool]], most: int) -> CompoundSelect[tuple[str]]:
+        walks = []
+        for one in states:
+            walk = select(images.c.id).where(*_of(owner, one), *of, *terms).order_by(images.c.id.desc()).limit(most)
+            walks.append(select(walk.subquery().c.id))
+        return union_all(*walks)
+
     async with db.read() as connection:
         floor = None
         if sought:
-            edge = select(images.c.id).where(*of).order_by(newest).offset(MOST).limit(1)
+            window = newest((), MOST + 1).subquery()
+            edge = select(window.c.id).order_by(window.c.id.desc()).offset(MOST).limit(1)
             floor = (await connection.execute(edge)).scalar_one_or_none()
             if floor is not None:
-                of.append(images.c.id >= floor)
-        query = select(*IMAGE).where(*of, *sought).order_by(newest).limit(limit + 1)
-        rows = (await connection.execute(query)).all()
-        found = await with_variants(connection, rows[:limit])
-    return found, found[-1].id if len(rows) > limit else floor
+                sought.append(images.c.id >= floor)
+        found = newest(sought, limit + 1).subquery()
+        ids = (
+            (await connection.execute(select(found.c.id).order_by(found.c.id.desc()).limit(limit + 1))).scalars().all()
+        )
+        query = select(*IMAGE).where(images.c.id.in_(ids[:limit])).order_by(images.c.id.desc())
+        page = await with_variants(connection, (await connection.execute(query)).all())
+    return page, ids[limit - 1] if len(ids) > limit else floor
 
 
 async def counts(db: Database, *, owner: str | None = None) -> dict[str, int]:
@@ -168,18 +179,20 @@ async def series(db: Database, since: datetime, limit: int = 2_000) -> list[Samp
         return [Sample(**row._mapping) for row in await connection.execute(query)][::-1]
 
 
+async def last_sample(db: Database) -> Sample | None:
+    async with db.read() as connection:
+        row = (await connection.execute(select(samples).order_by(samples.c.at.desc()).limit(1))).one_or_none()
+    return Sample(**row._mapping) if row else None
+
+
 async def forget_samples(db: Database, older: timedelta) -> None:
     async with db.write() as tx:
         await tx.execute(delete(samples).where(samples.c.at < now() - older))
 
 
-def _of(owner: str | None, state: str | None) -> list[ColumnElement[bool]]:
-    found = []
-    if owner is not None:
-        found.append(images.c.owner == owner)
-    if state is not None:
-        found.append(images.c.state == state)
-    return found
+def _of(owner: str | None, state: State) -> list[ColumnElement[bool]]:
+    found = [images.c.state == state, images.c.purged.is_(False)]
+    return found if owner is None else [images.c.owner == owner, *found]
 
 
 def _share(ordered: Sequence[float], share: float) -> float | None:

@@ -169,6 +169,8 @@ images = Table(
     Column("timings", JSON, nullable=False, default=dict),
     Column("error_code", String(64)),
     Column("failed_reason", Text),
+    # A dead letter that was purged: its batch counts it as failed, no list shows it any more.
+    Column("purged", Boolean, nullable=False, server_default=false(), default=False),
     Column("created_at", Timestamp, nullable=False),
     Column("started_at", Timestamp),
     Column("finished_at", Timestamp),
@@ -178,8 +180,8 @@ images = Table(
     Index(None, "process_id"),
     # The monitor's lists: a page of them costs the same however many rows there are.
     Index(None, "owner", "id"),
-    Index(None, "owner", "state", "id"),
-    Index(None, "state", "id"),
+    Index(None, "owner", "state", "purged", "id"),
+    Index(None, "state", "purged", "id"),
     Index(None, "state", "error_code", "id"),
     Index(None, "state", "finished_at"),
 )
@@ -267,6 +269,8 @@ events = Table(
     Column("variant", String(64)),
     Column("data", JSON, nullable=False, default=dict),
     UniqueConstraint("batch_id", "seq"),
+    # An id is never given again, also when the newest rows are deleted: a reader of the whole log goes on from one.
+    sqlite_autoincrement=True,
 )
 
 #: API keys. ``hash`` is SHA-256 of the whole key, which is random enough that nothing slower is needed.

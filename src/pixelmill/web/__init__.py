@@ -25,7 +25,7 @@ PAGES = re.compile(r"/(batches(/[0-9A-Za-z-]+)?|shares/[0-9A-Za-z_-]+|monitor(/[
 
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
         "font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self' blob:; base-uri 'none'; "
         "form-action 'self'; frame-ancestors 'none'"
     ),

@@ -18,7 +18,7 @@ include-path = "/process-images"
 checks.positive_data_acceptance.enabled = false
 
 [[operations]]
-include-path = "/batches/{batchId}/events"
+include-path-regex = "/events$"
 enabled = false
 
 # Which addresses may be fetched, and which bytes are an image, is more too.

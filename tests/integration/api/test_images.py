@@ -11,6 +11,7 @@ from sqlalchemy import update
 
 from pixelmill.records import tables
 from tests.sites import JPEG, Site
+from tests.tenants import tenant
 
 DATA = bytes(range(256)) * 1000
 
@@ -121,3 +122,25 @@ async def test_the_default_is_the_seed_s(working: Site, photos: list[Path]) -> N
             assert "icc_profile" not in image.info
         assert file["variants"][0]["quality"] == 80
         assert file["variants"][0]["bytes"] == len(data)
+
+
+async def test_the_original_is_for_its_owner_and_never_a_page(site: Site) -> None:
+    batch = await site.accepted(("../my photo.jpg", JPEG))
+    job = (await site.client.get(f"/jobs/{batch['files'][0]['jobId']}")).json()
+    answer = await site.client.get(job["originalUrl"])
+    assert (answer.status_code, answer.content) == (200, JPEG)
+    assert answer.headers["content-disposition"] == 'attachment; filename="my photo.jpg"'
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    part = await site.client.get(job["originalUrl"], headers={"Range": "bytes=1-2"})
+    assert (part.status_code, part.content) == (206, JPEG[1:3])
+    async with tenant(site, "acme") as other, tenant(site, "") as owner:
+        assert (await owner.client.get(job["originalUrl"])).status_code == 200
+        assert (await other.client.get(job["originalUrl"])).status_code == 404
+
+
+async def test_an_original_that_is_not_kept(site: Site) -> None:
+    batch = await site.accepted(("a.jpg", JPEG), ("notes.txt", b"Bread, milk, film."))
+    refused = batch["files"][1]["jobId"]
+    assert (await site.client.get(f"/jobs/{refused}")).json()["originalUrl"] is None
+    assert (await site.client.get(f"/jobs/{refused}/original")).status_code == 404

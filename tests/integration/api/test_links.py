@@ -137,6 +137,9 @@ async def test_a_share_shows_the_batch_to_whoever_has_it(site: Site) -> None:
         assert told["batchId"] == batch["batchId"]
         assert (await someone.get(told["files"][0]["variants"][0]["url"])).content == DATA
         assert (await someone.get(told["links"]["archive"])).status_code == 200
+        assert "batch.completed" in (await someone.get(told["links"]["events"])).text
+        assert (await someone.get(f"/batches/{batch['batchId']}/events")).status_code == 401
+        assert (await someone.get(f"/jobs/{batch['files'][0]['jobId']}/original")).status_code == 401
 
         listed = await site.client.get(f"/batches/{batch['batchId']}/shares")
         assert [one["shareId"] for one in listed.json()["shares"]] == [share["shareId"]]

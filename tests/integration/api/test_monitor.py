@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pixelmill.records import work
 from tests.sites import JPEG, Site
+from tests.tenants import tenant
 
 
 async def test_the_queue_is_told_paused_and_resumed_with_a_line_in_the_audit(site: Site) -> None:
@@ -34,3 +35,62 @@ async def test_processes_and_samples_are_told(site: Site) -> None:
     [process] = (await site.client.get("/workers")).json()["workers"]
     assert process["kind"] == "api"
     assert (await site.client.get("/stats", params={"minutes": 5})).json() == {"samples": []}
+
+
+async def test_each_act_has_a_line_in_the_audit(site: Site) -> None:
+    batch = await site.accepted(("a.jpg", JPEG), ("b.jpg", JPEG), ("c.jpg", JPEG))
+    one, two, _ = (file["jobId"] for file in batch["files"])
+    for _ in range(2):  # the second time there is nothing to do
+        await site.client.delete(f"/jobs/{two}")
+    await work.fail(site.parts.database, await site.claim(one), work.Failure("corrupt-image", "Cut."), work.Report())
+    await site.client.post(f"/jobs/{one}/retry")
+    await work.fail(site.parts.database, await site.claim(one), work.Failure("corrupt-image", "Cut."), work.Report())
+    await site.client.post("/dead-letters/replay", json={"code": "corrupt-image"})
+    for _ in range(2):
+        await site.client.delete(f"/batches/{batch['batchId']}")
+    lines = (await site.client.get("/audit")).json()["lines"]
+    assert [line["action"] for line in reversed(lines)] == [
+        "job.canceled",
+        "job.retried",
+        "dead-letters.replay",
+        "batch.canceled",
+    ]
+    assert lines[1]["data"] == {"replayed": 1, "errorCode": "corrupt-image", "batchId": None}
+
+
+async def test_who_may_read_and_belongs_to_no_tenant_watches_and_changes_nothing(site: Site) -> None:
+    async with tenant(site, "", ["read"]) as watcher, tenant(site, "acme", ["read"]) as acme:
+        await site.parts.queue.pause()
+        for path in ("/queue", "/workers", "/stats", "/jobs"):
+            assert (await watcher.client.get(path)).status_code == 200, path
+        assert (await watcher.client.post("/queue/resume")).status_code == 403
+        assert (await watcher.client.get("/audit")).status_code == 403
+        told = (await acme.client.get("/queue")).json()
+        assert (told["paused"], told["queued"]) == (True, None)
+        assert (await acme.client.get("/workers")).status_code == 403
+
+
+async def test_a_job_tells_its_recipe_and_to_admins_its_tracebacks(site: Site) -> None:
+    batch = await site.accepted(preset="instagram")
+    job = batch["files"][0]["jobId"]
+    failure = work.Failure("internal-error", "A fault.", traceback="Traceback: here")
+    await work.fail(site.parts.database, await site.claim(job), failure, work.Report())
+    told = (await site.client.get(f"/jobs/{job}")).json()
+    assert told["attempts"][0]["traceback"] == "Traceback: here"
+    assert (told["preset"], told["recipe"]["variants"][0]["name"]) == ("instagram", "square")
+    async with tenant(site, "", ["read"]) as reader:
+        assert (await reader.client.get(f"/jobs/{job}")).json()["attempts"][0]["traceback"] is None
+
+
+async def test_what_was_purged_is_listed_no_more(site: Site) -> None:
+    batch = await site.accepted(("a.jpg", JPEG), ("b.jpg", JPEG))
+    gone, stays = (file["jobId"] for file in batch["files"])
+    failure = work.Failure("corrupt-image", "Cut.")
+    for job in (gone, stays):
+        await work.fail(site.parts.database, await site.claim(job), failure, work.Report())
+    assert (await site.client.delete(f"/dead-letters/{gone}")).status_code == 204
+    for query in ({}, {"state": "failed"}, {"name": "jpg"}):
+        assert [job["jobId"] for job in (await site.client.get("/jobs", params=query)).json()["jobs"]] == [stays]
+    queue = (await site.client.get("/queue")).json()
+    assert (queue["counts"]["failed"], queue["errors"]) == (1, [{"code": "corrupt-image", "count": 1}])
+    assert (await site.batch(batch["batchId"]))["progress"]["failed"] == 2

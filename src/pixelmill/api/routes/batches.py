@@ -16,7 +16,7 @@ from pixelmill.api.links import LONGEST
 from pixelmill.api.parts import Given, Parts
 from pixelmill.errors import PixelmillError
 from pixelmill.pipeline import Retainer, ending
-from pixelmill.records import batches, images
+from pixelmill.records import audit, batches, images
 from pixelmill.records.models import Batch, BatchStatus
 
 router = APIRouter(tags=["batches"])
@@ -117,12 +117,14 @@ async def cancel_batch(
 
     With `purge` all of it is deleted too, whatever its retention. That cannot be undone.
     """
-    await owned.batch(parts, caller, batch_id)
+    over = (await owned.batch(parts, caller, batch_id)).status.over
     if purge:
         if not caller.may("admin"):
             raise PixelmillError("missing-scope", extra={"scope": "admin"})
         await Retainer(parts.database, parts.storage, parts.settings).purge(parts.queue, batch_id, by=caller.by)
         return Response(status_code=204)
-    await ending.cancel(parts.database, parts.queue, batch_id)
+    if not over:
+        await ending.cancel(parts.database, parts.queue, batch_id)
+        await audit.write(parts.database, "batch.canceled", owner=caller.owner, key_id=caller.key_id, target=batch_id)
     batch = await owned.batch(parts, caller, batch_id)
     return schemas.answer(schemas.summary(batch), headers={"Cache-Control": "no-store"})

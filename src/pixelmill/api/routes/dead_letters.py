@@ -14,7 +14,7 @@ from pixelmill.api.ids import Cursor, JobId
 from pixelmill.api.parts import Given, Parts
 from pixelmill.api.routes.jobs import retry_job
 from pixelmill.pipeline import dead_letters as pipeline
-from pixelmill.records import dead_letters
+from pixelmill.records import audit, dead_letters
 from pixelmill.records.models import Image
 
 router = APIRouter(tags=["dead letters"])
@@ -101,6 +101,11 @@ async def replay_dead_letters(parts: Given, caller: Uploader, which: Which) -> R
     """At most 200 in one request; with `nextCursor` go on. Batches that were over are open again."""
     found, following = await _found(parts, caller, which.code, which.batch_id, which.cursor, which.limit)
     replayed, skipped = await pipeline.replay_many(parts.database, parts.queue, found)
+    if replayed:
+        async with parts.database.write() as tx:
+            data = {"replayed": replayed, "errorCode": which.code, "batchId": which.batch_id}
+            action = "dead-letters.replay"
+            await audit.note(tx, action, owner=caller.owner, key_id=caller.key_id, target="dead-letters", data=data)
     told = Replayed(replayed=replayed, skipped=skipped, next_cursor=following)
     return schemas.answer(told, 202, {"Cache-Control": "no-store"})
 

@@ -1,4 +1,4 @@
-"""``/batches/{id}/events``: the live log of a batch by Server-Sent Events."""
+"""``/batches/{id}/events``: the live log of a batch by Server-Sent Events; ``/events``: that of all batches."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from pixelmill.api import owned, problems
 from pixelmill.api.auth import Caller, Door, Reader
 from pixelmill.api.envelope import asks_for_head
 from pixelmill.api.ids import BatchId, known
+from pixelmill.api.links import Viewer
 from pixelmill.api.parts import Given, TheHub
 from pixelmill.api.streams import Hub
 from pixelmill.errors import PixelmillError
+from pixelmill.records.events import Place
 
 router = APIRouter(tags=["live"])
 
 #: Milliseconds after which a browser connects again.
 RETRY = 2000
+#: A proxy is not to hold lines back, nor to keep or change them.
+STREAM = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 HEARTBEAT = '{"event":"heartbeat"}'
 
 _EXAMPLE = (
@@ -47,7 +51,7 @@ async def batch_events(
     request: Request,
     parts: Given,
     hub: TheHub,
-    caller: Reader,
+    caller: Viewer,
     batch_id: BatchId,
     last_event_id: Annotated[str | None, Header(description="The id of the last event you have.")] = None,
     lastEventId: Annotated[str | None, Query(description="The same, for a first connection.")] = None,
@@ -55,18 +59,60 @@ async def batch_events(
     """Server-Sent Events. `id` is the number of the event, `data` its JSON; each event comes once and in order.
 
     An idle stream has a comment every 15 s. After a break, `Last-Event-ID` continues without a gap or a repeat.
+    A signed link, as a share shows it, needs no key; the stream ends with it.
     """
     seq = _seq(last_event_id if last_event_id is not None else lastEventId)
     batch = await owned.batch(parts, caller, batch_id)
     if batch.status.over and seq >= batch.seq > 0:
         return Response(status_code=204)
-    # A proxy is not to hold lines back, nor to keep or change them.
-    headers = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
     if asks_for_head(request.scope):
-        return Response(headers=headers, media_type="text/event-stream")
-    door: Door = request.app.state.door
-    lines = _lines(hub, batch_id, seq, door, caller)
-    return StreamingResponse(lines, headers=headers, media_type="text/event-stream")
+        return Response(headers=STREAM, media_type="text/event-stream")
+    lines = _lines(hub, batch_id, seq, request.app.state.door, caller)
+    return StreamingResponse(lines, headers=STREAM, media_type="text/event-stream")
+
+
+@router.get(
+    "/events",
+    summary="What happens to all batches, as it happens",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Events from now on, or after the one named; the stream does not end.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        },
+        **problems.responses("bad-request", "unavailable"),
+    },
+)
+async def all_events(
+    request: Request,
+    hub: TheHub,
+    caller: Reader,
+    last_event_id: Annotated[str | None, Header(description="The id of the last event you have.")] = None,
+    lastEventId: Annotated[str | None, Query(description="The same, for a first connection.")] = None,
+) -> Response:
+    """Server-Sent Events, of your own batches; an operator's of everybody's.
+
+    `id` says where you are in the whole log; `Last-Event-ID` continues there without a gap. An idle stream tells its
+    place every 15 s. Who missed more than 20,000 events gets one `events.skipped` instead of them. Who may see
+    `GET /stats` is told each new sample too, as an event named `sample`.
+    """
+    text = last_event_id if last_event_id is not None else lastEventId
+    place = Place.read(text) if text else None
+    if text and place is None:
+        raise PixelmillError("bad-request", "Last-Event-ID: the `id` of an event of this stream.")
+    if asks_for_head(request.scope):
+        return Response(headers=STREAM, media_type="text/event-stream")
+    lines = _all_lines(hub, place, request.app.state.door, caller)
+    return StreamingResponse(lines, headers=STREAM, media_type="text/event-stream")
+
+
+async def _all_lines(hub: Hub, place: Place | None, door: Door, caller: Caller) -> AsyncIterator[str]:
+    yield f"retry: {RETRY}\n\n"
+    async with aclosing(hub.everything.listen(place, caller.view, samples=caller.may("watch"))) as told:
+        async for one in door.while_welcome(caller, told):
+            # An id alone moves the place of who listens and is no event to it.
+            kind = f"event: {one.kind}\n" if one.kind else ""
+            yield f"id: {one.place}\n" + (f"{kind}data: {one.data}\n\n" if one.data is not None else "\n")
 
 
 async def _lines(hub: Hub, batch_id: str, seq: int, door: Door, caller: Caller) -> AsyncIterator[str]:

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import PurePosixPath
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import Response
 
-from pixelmill.api import conditional, owned, problems
+from pixelmill.api import owned, problems
 from pixelmill.api.ids import JobId, gone
 from pixelmill.api.links import Viewer
 from pixelmill.api.parts import Given
-from pixelmill.api.sending import SendFile
+from pixelmill.api.sending import stored
 from pixelmill.errors import PixelmillError
 from pixelmill.pipeline.archive import stem
 from pixelmill.records.models import Image, State, Variant
-from pixelmill.storage.disposition import disposition
 
 router = APIRouter(tags=["results"])
 
 #: Types a browser shows as a picture and never runs; all others are sent as attachments.
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "image/jxl"})
-
-
-#: Seconds in which a client must follow a redirect to the object store.
-_FOLLOW = 300
 
 
 @router.get(
@@ -67,51 +61,9 @@ async def get_image(
     if one is None:
         raise gone("variant", variant)
     key = _key(one)
-    etag = f'"{hashlib.sha256(key.encode()).hexdigest()[:32]}"'
     content_type = one.content_type or "application/octet-stream"
-    name = filename(image, one)
     inline = not download and content_type in _PICTURES
-    headers = {
-        # A key is written once, so it names the bytes.
-        "ETag": etag,
-        "Accept-Ranges": "bytes",
-        "Cache-Control": "private, no-cache",
-        "Content-Disposition": disposition(name, not inline),
-        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-    }
-    if conditional.not_modified(request.headers, etag):
-        return Response(status_code=304, headers=headers)
-    if not _of_our_page(request):
-        url = await parts.storage.presign_get(
-            key, seconds=_FOLLOW, filename=name, content_type=content_type, inline=inline
-        )
-        if url:
-            return RedirectResponse(url, 307, {"Cache-Control": "no-store"})
-    found = await parts.storage.stat(key)
-    if found is None:
-        raise PixelmillError("not-found", "This result has been deleted.")
-    try:
-        part = conditional.byte_range(request.headers, etag, found.bytes)
-    except IndexError:
-        problem = PixelmillError("range-not-satisfiable", extra={"size": found.bytes})
-        return problems.response(problem, request.url.path, {"Content-Range": f"bytes */{found.bytes}"})
-    status = 200
-    start, end = 0, found.bytes
-    if part is not None:
-        status, (start, end) = 206, part
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{found.bytes}"
-    headers["Content-Length"] = str(end - start)
-    path = parts.storage.path(key)
-    if part is None and path is not None and "http.response.pathsend" in request.scope.get("extensions", {}):
-        return SendFile(path, headers, content_type)
-    body = parts.storage.read(key, start, end)
-    return StreamingResponse(body, status, headers, content_type)
-
-
-def _of_our_page(request: Request) -> bool:
-    """Whether a script or picture of our own page asks, whose policy lets it load from us alone."""
-    told = request.headers.get
-    return told("sec-fetch-site") == "same-origin" and told("sec-fetch-mode") != "navigate"
+    return await stored(request, parts, key, filename(image, one), content_type, inline=inline)
 
 
 def _key(variant: Variant) -> str:

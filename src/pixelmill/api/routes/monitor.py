@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from pixelmill.api import problems, schemas
-from pixelmill.api.auth import Operator, Reader
+from pixelmill.api.auth import Caller, Operator, Reader, Watcher
 from pixelmill.api.ids import Cursor
 from pixelmill.api.parts import Given, Parts
 from pixelmill.errors import PixelmillError
@@ -35,7 +35,9 @@ class ErrorGroup(schemas.Shape):
 class QueueOut(schemas.Shape):
     paused: bool | None = Field(description="Null while the queue does not answer.")
     counts: dict[str, int] = Field(description=f"Images by state; {monitor.MOST} means so many at least.")
-    queued: dict[str, int] | None = Field(description="Jobs by BullMQ's states; null while the queue does not answer.")
+    queued: dict[str, int] | None = Field(
+        description="By BullMQ's states; null for a tenant, and while it does not answer."
+    )
     oldest_waiting: schemas.Time | None = Field(description="When the image that waits longest was accepted.")
     errors: list[ErrorGroup] = Field(description="Failed images by code, the commonest first.")
 
@@ -58,20 +60,10 @@ class WorkersOut(schemas.Shape):
     workers: list[WorkerOut]
 
 
-class SampleOut(schemas.Shape):
-    at: schemas.Time
-    seconds: float
-    completed: int
-    failed: int
-    waiting: int
-    active: int
-    oldest: float | None
-    latency_p50: float | None = Field(alias="latencyP50")
-    latency_p95: float | None = Field(alias="latencyP95")
-
-
 class StatsOut(schemas.Shape):
-    samples: list[SampleOut] = Field(description="Oldest first. Times in seconds; latency from acceptance to end.")
+    samples: list[schemas.SampleOut] = Field(
+        description="Oldest first. Times in seconds; latency from acceptance to end."
+    )
 
 
 @router.get(
@@ -105,9 +97,11 @@ async def list_jobs(
     return schemas.answer(page, headers=FRESH)
 
 
-async def _queue(parts: Parts, owner: str | None) -> QueueOut:
+async def _queue(parts: Parts, caller: Caller) -> QueueOut:
+    owner = caller.view
     try:
-        paused, queued = await parts.queue.paused(), await parts.queue.counts()
+        paused = await parts.queue.paused()
+        queued = await parts.queue.counts() if caller.may("watch") else None
     except PixelmillError:
         paused, queued = None, None
     return QueueOut(
@@ -123,10 +117,10 @@ async def _queue(parts: Parts, owner: str | None) -> QueueOut:
     "/queue",
     summary="How much there is to do",
     response_model=QueueOut,
-    responses=problems.responses("missing-scope", "unavailable"),
+    responses=problems.responses("unavailable"),
 )
-async def get_queue(parts: Given, caller: Operator) -> Response:
-    return schemas.answer(await _queue(parts, caller.view), headers=FRESH)
+async def get_queue(parts: Given, caller: Reader) -> Response:
+    return schemas.answer(await _queue(parts, caller), headers=FRESH)
 
 
 @router.post(
@@ -139,7 +133,7 @@ async def pause_queue(parts: Given, caller: Operator) -> Response:
     """What is accepted meanwhile waits."""
     await parts.queue.pause()
     await audit.write(parts.database, "queue.paused", owner=caller.owner, key_id=caller.key_id, target="queue")
-    return schemas.answer(await _queue(parts, caller.view), headers=FRESH)
+    return schemas.answer(await _queue(parts, caller), headers=FRESH)
 
 
 @router.post(
@@ -151,7 +145,7 @@ async def pause_queue(parts: Given, caller: Operator) -> Response:
 async def resume_queue(parts: Given, caller: Operator) -> Response:
     await parts.queue.resume()
     await audit.write(parts.database, "queue.resumed", owner=caller.owner, key_id=caller.key_id, target="queue")
-    return schemas.answer(await _queue(parts, caller.view), headers=FRESH)
+    return schemas.answer(await _queue(parts, caller), headers=FRESH)
 
 
 @router.get(
@@ -160,7 +154,7 @@ async def resume_queue(parts: Given, caller: Operator) -> Response:
     response_model=WorkersOut,
     responses=problems.responses("missing-scope", "unavailable"),
 )
-async def list_workers(parts: Given, caller: Operator) -> Response:
+async def list_workers(parts: Given, caller: Watcher) -> Response:
     found = await monitor.running(parts.database)
     told = [WorkerOut.model_validate(one, from_attributes=True) for one in found]
     return schemas.answer(WorkersOut(workers=told), headers=FRESH)
@@ -173,8 +167,7 @@ async def list_workers(parts: Given, caller: Operator) -> Response:
     responses=problems.responses("missing-scope", "unavailable"),
 )
 async def get_stats(
-    parts: Given, caller: Operator, minutes: Annotated[int, Query(ge=1, le=2880, description="How far back.")] = 60
+    parts: Given, caller: Watcher, minutes: Annotated[int, Query(ge=1, le=2880, description="How far back.")] = 60
 ) -> Response:
     found = await monitor.series(parts.database, now() - timedelta(minutes=minutes))
-    told = [SampleOut.model_validate(one, from_attributes=True) for one in found]
-    return schemas.answer(StatsOut(samples=told), headers=FRESH)
+    return schemas.answer(StatsOut(samples=[schemas.sample(one) for one in found]), headers=FRESH)

@@ -122,8 +122,10 @@ async def create_batch(
     reason, and the others are made. An upload is taken by one batch only.
     """
     chosen = options.read(wanted.options(), parts.presets, parts.settings.max_variants)
-    if len(wanted.sources) > parts.settings.max_sources:
-        raise PixelmillError("too-many-files", f"At most {parts.settings.max_sources} sources are taken.")
+    # As many files as one request may bring may also come as uploads.
+    most = max(parts.settings.max_sources, parts.settings.max_files)
+    if len(wanted.sources) > most:
+        raise PixelmillError("too-many-files", f"At most {most} sources are taken.")
     once: Once | None = request.state.once
     uploads: Uploads = request.app.state.uploads
     acceptance = await parts.intake.begin(owner=caller.owner, in_flight=room)

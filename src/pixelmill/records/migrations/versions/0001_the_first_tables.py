@@ -240,6 +240,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_events_batch_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
         sa.UniqueConstraint("batch_id", "seq", name=op.f("uq_events_batch_id_seq")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "images",
@@ -269,6 +270,7 @@ def upgrade() -> None:
         sa.Column("timings", sa.JSON(), nullable=False),
         sa.Column("error_code", sa.String(length=64), nullable=True),
         sa.Column("failed_reason", sa.Text(), nullable=True),
+        sa.Column("purged", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
@@ -279,9 +281,11 @@ def upgrade() -> None:
     with op.batch_alter_table("images", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_images_state_error_code_id"), ["state", "error_code", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_images_owner_id"), ["owner", "id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_images_owner_state_id"), ["owner", "state", "id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_images_owner_state_purged_id"), ["owner", "state", "purged", "id"], unique=False
+        )
         batch_op.create_index(batch_op.f("ix_images_state_finished_at"), ["state", "finished_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_images_state_id"), ["state", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_images_state_purged_id"), ["state", "purged", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_images_process_id"), ["process_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_images_state_admitted_id"), ["state", "admitted", "id"], unique=False)
 
