@@ -83,7 +83,10 @@ def stream(page: Page, address: str, photos: list[Path]) -> dict[str, list[float
 
     page.set_input_files("input[type=file]", photos)
     # Waited for by plain selectors: to find a role, Playwright computes the style of every element, as a long task.
-    page.locator("ul[aria-label='Chosen photos'] > li img").nth(len(photos) - 1).wait_for(state="attached")
+    page.locator("button", has_text=f"from {len(photos)} photos").wait_for()
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")  # only what is near the window is there
+    page.locator("ol[aria-label^='Chosen photos']").last.locator("li img").last.wait_for(state="attached")
+    page.evaluate("window.scrollTo(0, 0)")
     phase("added")
     page.locator("button", has_text="Make").click()
     page.wait_for_url("**/batches/*")

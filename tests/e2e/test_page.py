@@ -7,88 +7,21 @@ import json
 import re
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.pages import NOT_AN_IMAGE, choose, make, row, serious, variants
+
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page
+    from playwright.sync_api import Browser, Page
 
     from tests.servers import Service
 
-#: Milliseconds: the machine may be busy with other tests.
-PATIENCE = 60_000
 TIMES = "\N{MULTIPLICATION SIGN}"
-NOT_AN_IMAGE = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Bread, milk, film."}
-
-expect.set_options(timeout=PATIENCE)
-
-# Layout that moved by itself, as Chromium sums it up: https://web.dev/cls
-WATCH_SHIFTS = """
-  window.shifts = [];
-  new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts.push(entry.value);
-  }).observe({ type: "layout-shift", buffered: true });
-"""
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A tab that fails the test when the page's script, or its security policy, finds a fault."""
-    faults: list[str] = []
-
-    def hear(message: ConsoleMessage) -> None:
-        # Chromium logs each answer of 400 and above itself; those are shown to the person, and tested below.
-        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
-            faults.append(message.text)
-
-    with browser.new_context(accept_downloads=True, viewport={"width": 1280, "height": 860}) as context:
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("console", hear)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.add_init_script(WATCH_SHIFTS)
-        yield page
-    assert faults == []
-
-
-def variants(service: Service, preset: str) -> list[str]:
-    """The names of what a preset makes."""
-    with urllib.request.urlopen(f"{service.base_url}/presets", timeout=60) as answer:
-        presets = json.load(answer)["presets"]
-    found = next(one for one in presets if one["name"] == preset)
-    return [one["name"] for one in found["recipe"]["variants"]]
-
-
-def choose(page: Page, *files: Path | dict[str, Any]) -> None:
-    payloads = [
-        file if isinstance(file, dict) else {"name": file.name, "mimeType": "image/jpeg", "buffer": file.read_bytes()}
-        for file in files
-    ]
-    page.set_input_files("input[type=file]", payloads)  # type: ignore[arg-type]
-
-
-def make(page: Page) -> None:
-    page.get_by_role("button", name="Make").click()
-    page.wait_for_url("**/batches/*")
-
-
-def row(page: Page, name: str) -> Locator:
-    return page.get_by_role("listitem").filter(has=page.get_by_role("heading", name=name, level=2))
-
-
-def serious(page: Page) -> list[str]:
-    """What axe-core finds of weight, each with the elements concerned."""
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{one['id']}: {[node['target'] for node in one['nodes']]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
 
 
 def test_photos_become_variants(page: Page, service: Service, photos: list[Path]) -> None:
@@ -210,6 +143,33 @@ def test_a_recipe_by_hand(page: Page, service: Service, photo: Path) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Your variant is ready.")
     expect(row(page, photo.name).locator("[data-variant=poster]")).to_contain_text(f"300 {TIMES}")
     expect(row(page, photo.name).locator("[data-variant=poster]")).to_contain_text("PNG")
+
+
+def test_a_recipe_is_tried_on_the_photo_while_it_is_written(page: Page, service: Service, photo: Path) -> None:
+    page.goto(service.base_url)
+    page.get_by_role("radio", name="Your own").check()
+    preview = page.get_by_role("region", name="Preview")
+    expect(preview).to_contain_text("on a sample")
+    expect(preview.get_by_role("status")).to_contain_text(re.compile(f"1600 {TIMES} .*smaller, quality"))
+    choose(page, photo)
+    expect(preview).to_contain_text(photo.name)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/recipes/preview" in request.url else None)
+    width = page.get_by_role("textbox", name="Width")
+    for text in ("2", "23", "234"):
+        width.fill(text)
+    expect(preview.get_by_role("status")).to_contain_text(f"234 {TIMES} 132")
+    assert len(asked) == 1  # only what was meant is made
+    # The photo lies beside it, and the two zoom together.
+    expect(preview.get_by_role("slider")).to_be_visible()
+    width.fill("0")
+    expect(page.get_by_text("(at /variants/0/steps/0")).to_be_visible()
+    with urllib.request.urlopen(f"{service.base_url}/batches?limit=30", timeout=60) as answer:
+        batches = json.load(answer)["batches"]
+    tries = sum(batch["metadata"] == {"preview": True} for batch in batches)
+    assert tries > 0
+    page.goto(f"{service.base_url}/batches")
+    expect(page.get_by_role("main").get_by_role("listitem")).to_have_count(len(batches) - tries)
 
 
 def test_an_archive_is_opened(page: Page, service: Service, photos: list[Path]) -> None:
@@ -371,6 +331,11 @@ def test_a_variant_beside_its_original(page: Page, service: Service, photo: Path
     assert sizes == [made, made]
     page.go_back()
     expect(viewer).to_have_count(0)
+    # Another browser has the photo from the service.
+    page.reload()
+    page.get_by_role("link", name=f"Look at compressed of {photo.name}").click()
+    expect(viewer.get_by_role("slider")).to_be_visible()
+    assert viewer.locator("img").nth(1).get_attribute("src").endswith("/original")
 
 
 def test_a_failed_photo_is_tried_again(page: Page, service: Service, photo: Path) -> None:
@@ -411,6 +376,10 @@ def test_a_batch_is_shared(page: Page, browser: Browser, service: Service, photo
         guest = elsewhere.new_page()
         guest.goto(link)
         expect(guest.get_by_role("heading", level=1)).to_contain_text("ready")
+        guest.get_by_role("link", name="Look at").first.click()
+        expect(guest.get_by_role("dialog")).to_be_visible()
+        expect(guest.get_by_role("slider")).to_have_count(0)  # the photo itself is not shared
+        guest.keyboard.press("Escape")
         expect(row(guest, photo.name).locator("[data-state=completed]")).to_have_count(2)
         expect(guest.get_by_role("button", name="Share")).to_have_count(0)
         dialog.get_by_role("button", name="End the link").first.click()

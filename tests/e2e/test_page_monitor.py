@@ -11,18 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+
+from tests.pages import serious
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
     from tests.servers import Service
-
-#: Milliseconds: the machine may be busy with other tests.
-PATIENCE = 60_000
-
-expect.set_options(timeout=PATIENCE)
 
 
 def send(service: Service, files: dict[str, bytes], preset: str = "default") -> str:
@@ -46,24 +42,12 @@ def ask(service: Service, path: str) -> Any:
         return json.load(answer)
 
 
-def serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {one['nodes']}" for one in found if one["impact"] in ("serious", "critical")]
-
-
-@pytest.fixture
-def monitor(page: Page) -> Page:
-    page.set_default_timeout(PATIENCE)
-    return page
-
-
 def test_failures_are_found_and_done_again_or_deleted(
-    monitor: Page, start_service: Callable[..., Service], photo: Path
+    page: Page, start_service: Callable[..., Service], photo: Path
 ) -> None:
     service = start_service()
     content = photo.read_bytes()
     send(service, {"whole.jpg": content, "cut-1.jpg": content[:90_000], "cut-2.jpg": content[:80_000]})
-    page = monitor
     page.goto(f"{service.base_url}/monitor")
     expect(page.get_by_role("radio", name="Done 1")).to_be_visible()
     expect(page.get_by_role("radio", name="Failed 2")).to_be_visible()
@@ -102,12 +86,83 @@ def test_failures_are_found_and_done_again_or_deleted(
     page.get_by_role("button", name="Delete all 2").click()
     page.get_by_role("button", name="Delete 2 for good").click()
     expect(page.get_by_text("2 images deleted.")).to_be_visible()
+    expect(page.get_by_role("radio", name="Failed 0")).to_be_visible()
+    expect(images.get_by_role("link")).to_have_count(0)
     assert ask(service, "/dead-letters")["deadLetters"] == []
 
 
-def test_the_queue_is_paused_and_resumed(monitor: Page, start_service: Callable[..., Service], photo: Path) -> None:
+def test_many_are_chosen_and_done_together(page: Page, start_service: Callable[..., Service], photo: Path) -> None:
+    """Each act is asked for with its number, and leaves a line in the audit."""
     service = start_service()
-    page = monitor
+    page.goto(f"{service.base_url}/monitor")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    content = photo.read_bytes()
+    send(service, {f"photo-{number}.jpg": content for number in range(4)})
+    panel = page.get_by_role("tabpanel")
+    expect(panel.get_by_role("checkbox", name="Select photo-3.jpg")).to_be_visible()
+    for number in (1, 2):
+        panel.get_by_role("checkbox", name=f"Select photo-{number}.jpg").check()
+    expect(panel.get_by_text("2 selected")).to_be_visible()
+    assert serious(page) == []
+    panel.get_by_role("button", name="Cancel 2").click()
+    expect(page.get_by_role("dialog")).to_contain_text("2 images will not be made.")
+    page.get_by_role("button", name="Leave as it is").click()
+    expect(page.get_by_role("radio", name="Waiting 4")).to_be_visible()
+    panel.get_by_role("button", name="Cancel 2").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel 2").click()
+    expect(panel.get_by_text("2 images canceled.")).to_be_visible()
+    expect(page.get_by_role("radio", name="Canceled 2")).to_be_visible()
+    panel.get_by_role("checkbox", name="Select all 4 shown").check()
+    panel.get_by_role("button", name="Cancel 2").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel 2").click()
+    expect(page.get_by_role("radio", name="Canceled 4")).to_be_visible()
+    page.get_by_role("tab", name="Audit").click()
+    expect(page.get_by_role("tabpanel").get_by_text("job.canceled")).to_have_count(4)
+
+
+def test_news_come_by_the_stream_and_what_was_missed_comes_after(
+    page: Page, start_service: Callable[..., Service], photo: Path
+) -> None:
+    service = start_service()
+    content = photo.read_bytes()
+    page.goto(f"{service.base_url}/monitor")
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    expect(page.get_by_role("radio", name="Done 0")).to_be_visible()
+    send(service, {"seen.jpg": content})
+    expect(page.get_by_role("radio", name="Done 1")).to_be_visible()
+    expect(page.get_by_role("tabpanel").get_by_role("link", name="seen.jpg")).to_contain_text("Done")
+
+    page.context.set_offline(True)  # as a laptop that is closed
+    expect(page.get_by_text("Connection lost")).to_be_visible()
+    send(service, {"missed.jpg": content})
+    page.context.set_offline(False)
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    expect(page.get_by_role("radio", name="Done 2")).to_be_visible()
+    expect(page.get_by_role("tabpanel").get_by_role("link", name="missed.jpg")).to_contain_text("Done")
+
+
+def test_one_image_with_all_that_is_known_of_it(page: Page, service: Service, photo: Path) -> None:
+    send(service, {"whole.jpg": photo.read_bytes()}, preset="instagram")
+    page.goto(f"{service.base_url}/monitor?name=whole.jpg")
+    page.get_by_role("tabpanel").get_by_role("link", name="whole.jpg").click()
+    expect(page.get_by_role("heading", name="whole.jpg")).to_be_visible()
+    expect(page.get_by_text("try 1 completed")).to_be_visible()
+    original = page.get_by_role("img", name="whole.jpg, as it was sent")
+    expect(original).to_be_visible()
+    original.evaluate("(image) => image.decode()")
+    page.get_by_text("instagram, 5 variants").click()
+    expect(page.get_by_role("region", name="Recipe as JSON")).to_contain_text('"name": "square"')
+    assert serious(page) == []
+    with page.expect_download() as download:
+        page.get_by_role("link", name="original").click()
+    assert Path(download.value.path()).read_bytes() == photo.read_bytes()
+    page.get_by_role("link", name="Look at square of whole.jpg").click()
+    expect(page.get_by_role("dialog", name="square of whole.jpg")).to_be_visible()
+
+
+def test_the_queue_is_paused_and_resumed(page: Page, start_service: Callable[..., Service], photo: Path) -> None:
+    service = start_service()
     page.goto(f"{service.base_url}/monitor")
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_text("Paused: nothing new is taken")).to_be_visible()
@@ -126,8 +181,7 @@ def test_the_queue_is_paused_and_resumed(monitor: Page, start_service: Callable[
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1280])
-def test_for_everyone(monitor: Page, service: Service, photo: Path, scheme: str, width: int) -> None:
-    page = monitor
+def test_for_everyone(page: Page, service: Service, photo: Path, scheme: str, width: int) -> None:
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
     page.set_viewport_size({"width": width, "height": 800})
     send(service, {"photo.jpg": photo.read_bytes()})

@@ -1,5 +1,5 @@
 import type { Schema } from "../recipe/schema";
-import type { Accepted, Batch, BatchPage, BatchStatus, ImageJob, MadeShare, Presets, Problem, Recipe, Share } from "./types";
+import type { Accepted, Batch, BatchPage, BatchStatus, ImageJob, MadeShare, Presets, Preview, Problem, Recipe, Share, Variant } from "./types";
 
 /** An answer that is not the one asked for, in the service's own words where it gave some. */
 export class ApiError extends Error {
@@ -46,7 +46,7 @@ export async function ask<T>(path: string, options: Omit<RequestInit, "signal"> 
   try {
     const headers = {
       Accept: "application/json",
-      ...(rest.body ? { "Content-Type": "application/json" } : {}),
+      ...(typeof rest.body === "string" ? { "Content-Type": "application/json" } : {}),
       ...(rest.method ? csrfHeaders() : {}),
       ...(rest.headers as Record<string, string> | undefined),
     };
@@ -91,6 +91,27 @@ export function validateRecipe(recipe: Recipe, signal?: AbortSignal): Promise<un
   return ask("/recipes/validate", { method: "POST", body: JSON.stringify(recipe), signal });
 }
 
+/** What a recipe of one variant really makes of a photo; `url` shows it. Waits for as long as the service needs. */
+export async function previewRecipe(photo: File, recipe: Recipe, signal: AbortSignal): Promise<Variant> {
+  const form = new FormData();
+  form.append("recipe", JSON.stringify(recipe));
+  form.append("image", photo, photo.name);
+  const answer = await ask<Preview | Accepted>("/recipes/preview", { method: "POST", body: form, signal });
+  if ("variants" in answer) {
+    const [made] = answer.variants as unknown as (Variant & { dataUrl: string })[];
+    if (made) return { ...made, url: made.dataUrl };
+    throw new ApiError(500, {});
+  }
+  // A busy service names the batch instead.
+  for (;;) {
+    const { status, files } = await getJson<Batch>(answer.statusUrl, signal);
+    const made = files[0]?.variants[0];
+    if (made?.url) return made;
+    if (status !== "waiting" && status !== "processing") throw new ApiError(422, { detail: files[0]?.failedReason ?? "It was not made." });
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
 /** Has a failed image done again; what is made already stays. */
 export function retryJob(jobId: string): Promise<unknown> {
   return ask(`/jobs/${encodeURIComponent(jobId)}/retry`, { method: "POST" });
@@ -122,4 +143,15 @@ export function endShare({ batchId, shareId }: Share): Promise<unknown> {
 export function makeFromAddresses(addresses: readonly string[], what: { preset: string } | { recipe: Recipe }): Promise<Accepted> {
   const body = JSON.stringify({ sources: addresses.map((url) => ({ url })), ...what });
   return ask<Accepted>("/batches", { method: "POST", body });
+}
+
+/** A batch of finished uploads. With the same `key` it is made once, however often it is asked for. */
+export function makeFromUploads(
+  sources: readonly { uploadId: string; name: string }[],
+  what: { preset: string } | { recipe: Recipe },
+  key: string,
+  signal: AbortSignal,
+): Promise<Accepted> {
+  const headers = { "Idempotency-Key": key };
+  return ask<Accepted>("/batches", { method: "POST", headers, body: JSON.stringify({ sources, ...what }), signal });
 }

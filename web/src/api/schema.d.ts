@@ -118,6 +118,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/jobs/{jobId}/original": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The file as it was sent
+         * @description For who may read the batch by a key: no share and no signed link shows it. Takes `Range` and `If-None-Match`.
+         */
+        get: operations["getOriginal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dead-letters": {
         parameters: {
             query?: never;
@@ -216,8 +236,33 @@ export interface paths {
          * @description Server-Sent Events. `id` is the number of the event, `data` its JSON; each event comes once and in order.
          *
          *     An idle stream has a comment every 15 s. After a break, `Last-Event-ID` continues without a gap or a repeat.
+         *     A signed link, as a share shows it, needs no key; the stream ends with it.
          */
         get: operations["batchEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happens to all batches, as it happens
+         * @description Server-Sent Events, of your own batches; an operator's of everybody's.
+         *
+         *     `id` says where you are in the whole log; `Last-Event-ID` continues there without a gap. An idle stream tells its
+         *     place every 15 s. Who missed more than 20,000 events gets one `events.skipped` instead of them. Who may see
+         *     `GET /stats` is told each new sample too, as an event named `sample`.
+         */
+        get: operations["allEvents"];
         put?: never;
         post?: never;
         delete?: never;
@@ -299,6 +344,26 @@ export interface paths {
          * @description Answers with the recipe as it would be used, defaults filled in. The problem's `pointer` names a wrong field.
          */
         post: operations["validateRecipe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recipes/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a recipe on one image
+         * @description At most four variants. It counts and is seen as a batch with `{"preview": true}` as metadata, for a minute.
+         */
+        post: operations["previewRecipe"];
         delete?: never;
         options?: never;
         head?: never;
@@ -981,6 +1046,11 @@ export interface components {
             errorCode: string | null;
             /** Reason */
             reason: string | null;
+            /**
+             * Traceback
+             * @description Of what went wrong within the service; only for `admin`.
+             */
+            traceback: string | null;
         };
         /** AuditLine */
         AuditLine: {
@@ -1246,6 +1316,20 @@ export interface components {
             variants: components["schemas"]["VariantOut"][];
             /** Batchid */
             batchId: string;
+            /** Preset */
+            preset: string | null;
+            /**
+             * Recipe
+             * @description What is made of it.
+             */
+            recipe: {
+                [key: string]: unknown;
+            };
+            /**
+             * Originalurl
+             * @description Where the file is as it was sent; null: it is not kept.
+             */
+            originalUrl: string | null;
             /**
              * Progress
              * @description 0 to 100: the mean of its variants.
@@ -1606,6 +1690,16 @@ export interface components {
             limits: components["schemas"]["LimitsOut"];
         };
         /**
+         * PreviewOut
+         * @description What was made, with its bytes.
+         */
+        PreviewOut: {
+            /** Variants */
+            variants: {
+                [key: string]: unknown;
+            }[];
+        };
+        /**
          * Progress
          * @description Images of the batch by state.
          */
@@ -1649,7 +1743,7 @@ export interface components {
             };
             /**
              * Queued
-             * @description Jobs by BullMQ's states; null while the queue does not answer.
+             * @description By BullMQ's states; null for a tenant, and while it does not answer.
              */
             queued: {
                 [key: string]: number;
@@ -1728,7 +1822,10 @@ export interface components {
              */
             overlap: number;
         };
-        /** SampleOut */
+        /**
+         * SampleOut
+         * @description How the service was in the time before `at`. Times in seconds; latency from acceptance to end.
+         */
         SampleOut: {
             /**
              * At
@@ -3114,7 +3211,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Unavailable */
+            /** @description Storage unavailable or Unavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3616,6 +3713,94 @@ export interface operations {
             };
         };
     };
+    getOriginal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                jobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file, always as an attachment: what was sent is not looked at before it is shown. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The range that was asked for. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The bytes that If-None-Match names are the newest. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The bytes are in an object store: fetch them there, within 5 minutes. */
+            307: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Range not satisfiable */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listDeadLetters: {
         parameters: {
             query?: {
@@ -3914,6 +4099,10 @@ export interface operations {
             query?: {
                 /** @description The same, for a first connection. */
                 lastEventId?: string | null;
+                /** @description Of a signed link: when it ends, Unix seconds. */
+                expires?: string | null;
+                /** @description Of a signed link. */
+                signature?: string | null;
             };
             header?: {
                 /** @description The id of the last event you have. */
@@ -3957,6 +4146,63 @@ export interface operations {
             };
             /** @description Not found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    allEvents: {
+        parameters: {
+            query?: {
+                /** @description The same, for a first connection. */
+                lastEventId?: string | null;
+            };
+            header?: {
+                /** @description The id of the last event you have. */
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events from now on, or after the one named; the stream does not end. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id: 3
+                     *     data: {"event":"variant.completed","batchId":"…","jobId":"…","variant":"square","at":"2026-11-22T06:00:00.000Z","url":"/images/…/square","bytes":143000}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Bad request */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4232,6 +4478,140 @@ export interface operations {
             };
             /** @description Bad recipe or Too many variants */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    previewRecipe: {
+        parameters: {
+            query?: {
+                /** @description A name from GET /presets. Without it and `recipe`: `default`. */
+                preset?: string | null;
+                /** @description What to make, as JSON: `{"variants": [{"name": …, "steps": […], "output": {…}}]}`. */
+                recipe?: string | null;
+                /** @description 0, the default, goes first; then 1, 2 … 2097151. */
+                priority?: number | null;
+                /** @description An http or https address that is told when the batch is over. */
+                callbackUrl?: string | null;
+                /** @description A JSON object, kept and given back with the batch; at most 16384 bytes. */
+                metadata?: string | null;
+                /** @description How long bytes are kept after the end of the batch, in seconds, 0 for ever, as JSON: `{"originals": 3600, "results": 86400}`. What is not named is as the preset or the service has it. */
+                retention?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    image: string;
+                    /** @description What to make, as JSON: `{"variants": [{"name": …, "steps": […], "output": {…}}]}`. */
+                    recipe?: string;
+                    /** @description A name from GET /presets. Without it and `recipe`: `default`. */
+                    preset?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The result itself, if it is one and `Accept` does not ask for JSON. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewOut"];
+                    "image/*": string;
+                };
+            };
+            /** @description It takes longer: look at the batch. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Bad request or No files */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request too slow */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description First request still runs */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many files or File too large or Request too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported format or Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many variants or Empty file or Corrupt image or Bad recipe or Unknown preset or Idempotency-Key used for something else */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Quota exceeded */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6875,15 +7255,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QueueOut"];
-                };
-            };
-            /** @description Missing scope */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Unavailable */

@@ -14,6 +14,7 @@ export type Share = Schemas["ShareOut"];
 export type MadeShare = Schemas["MadeShare"];
 /** Who this browser is to the service. */
 export type Session = Schemas["SessionOut"];
+export type Preview = Schemas["PreviewOut"];
 export type Accepted = Schemas["Accepted"];
 export type Limits = Pick<Schemas["LimitsOut"], "maxFiles" | "maxFileBytes">;
 

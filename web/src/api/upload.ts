@@ -1,56 +1,59 @@
+import { Upload } from "tus-js-client";
 import { ApiError, csrfHeaders, parseProblem } from "./client";
-import type { Accepted } from "./types";
 
 export interface UploadOptions {
-  preset?: string;
-  recipe?: string;
+  /** Where an earlier try began to send it. */
+  url: string | null;
   signal: AbortSignal;
-  /** Bytes of the request that have left this machine, and of how many. */
-  onProgress: (sent: number, total: number) => void;
+  /** The address of the upload, as soon as there is one: from then on it can be resumed. */
+  onUrl: (url: string) => void;
+  /** Bytes that are sent. */
+  onProgress: (sent: number) => void;
 }
 
-/**
- * Sends files to `POST /process-images`. By XMLHttpRequest, because `fetch` cannot tell how far an upload is.
- * Throws {@link ApiError}; status 0 means that the connection failed, and `AbortError` that the person stopped it.
- */
-export function upload(files: readonly File[], options: UploadOptions): Promise<Accepted> {
-  const form = new FormData();
-  // Fields first: the service reads the body as it arrives.
-  if (options.preset) form.append("preset", options.preset);
-  if (options.recipe) form.append("recipe", options.recipe);
-  for (const file of files) form.append("images", file, file.name);
+/** Below this a file goes with its first request; above, its address is known before its first byte. */
+const SMALL = 256 * 1024;
 
+/**
+ * Sends one file by tus, from where it broke off. Resolves to its address. Throws {@link ApiError}; status 0 means that
+ * the connection failed. When `signal` aborts, what was sent stays for another time.
+ */
+export function sendFile(file: File, { url, signal, onUrl, onProgress }: UploadOptions): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open("POST", "/process-images");
-    request.setRequestHeader("Accept", "application/json");
-    for (const [name, value] of Object.entries(csrfHeaders())) request.setRequestHeader(name, value);
-    request.upload.onprogress = (event) => options.onProgress(event.loaded, event.total);
-    request.upload.onload = (event) => options.onProgress(event.total, event.total);
-    request.onerror = () =>
-      reject(new ApiError(0, { detail: "The connection broke before everything was sent. Nothing was kept; send again." }));
-    request.onabort = () => reject(new DOMException("Stopped", "AbortError"));
-    request.onload = () => {
-      if (request.status === 202) resolve(JSON.parse(request.responseText) as Accepted);
-      else reject(new ApiError(request.status, parseProblem(request.responseText)));
-    };
-    options.signal.addEventListener("abort", () => request.abort(), { once: true });
-    request.send(form);
+    if (signal.aborted) return reject(new DOMException("Stopped", "AbortError"));
+    const upload = new Upload(file, {
+      endpoint: "/uploads/tus",
+      uploadUrl: url,
+      metadata: { filename: file.name, filetype: file.type },
+      uploadDataDuringCreation: file.size <= SMALL,
+      storeFingerprintForResuming: false,
+      retryDelays: null,
+      onBeforeRequest: (request) => {
+        for (const [name, value] of Object.entries(csrfHeaders())) request.setHeader(name, value);
+      },
+      onUploadUrlAvailable: () => upload.url && onUrl(upload.url),
+      onProgress,
+      onSuccess: () => resolve(upload.url ?? ""),
+      onError: (error) => {
+        const response = "originalResponse" in error ? error.originalResponse : null;
+        const status = response?.getStatus() ?? 0;
+        reject(new ApiError(status, response && status > 0 ? parseProblem(response.getBody()) : {}));
+      },
+    });
+    signal.addEventListener(
+      "abort",
+      () => {
+        void upload.abort();
+        reject(new DOMException("Stopped", "AbortError"));
+      },
+      { once: true },
+    );
+    upload.start();
   });
 }
 
-/**
- * How much of each file is sent, from 0 to 1, given the progress of the whole request: files travel one after
- * the other, and what surrounds them in the multipart body is shared out by size.
- */
-export function shareProgress(sizes: readonly number[], sent: number, total: number): number[] {
-  const sum = sizes.reduce((a, b) => a + b, 0);
-  let left = total > 0 ? (sent / total) * sum : 0;
-  const done = total > 0 && sent >= total;
-  return sizes.map((size) => {
-    const here = Math.min(size, Math.max(0, left));
-    left -= size;
-    if (done) return 1;
-    return size > 0 ? here / size : left > 0 ? 1 : 0;
-  });
+/** Gives up what was sent of a file. Best effort: the service forgets it by itself in time. */
+export function dropFile(url: string): void {
+  const headers = { "Tus-Resumable": "1.0.0", ...csrfHeaders() };
+  void fetch(url, { method: "DELETE", headers, keepalive: true }).catch(() => undefined);
 }

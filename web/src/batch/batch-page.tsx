@@ -1,11 +1,12 @@
 import { useMutation } from "@tanstack/react-query";
-import { lazy, memo, Suspense, useDeferredValue, useEffect, useRef, useState } from "react";
+import { lazy, memo, Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { Link } from "wouter";
 import { ApiError, cancelBatch } from "../api/client";
 import type { Batch, ImageJob } from "../api/types";
 import { bytes, count, saved } from "../lib/format";
 import { Bar } from "../ui/bar";
 import { Button, LinkButton } from "../ui/button";
+import { Chunks } from "../ui/chunks";
 import { DownloadIcon, PlusIcon, ShareIcon } from "../ui/icons";
 import { day } from "../lib/time";
 import { setHash, useHash } from "../lib/hash";
@@ -59,8 +60,6 @@ function Missing({ error, shared }: { error: Error; shared: boolean }) {
 function Shown({ batch, connection, shared }: { batch: Batch; connection: Connection; shared: boolean }) {
   const sums = totals(batch);
   const archive = batch.links["archive"];
-  // Hundreds of photos are drawn in slices, so that the page answers meanwhile.
-  const files = useDeferredValue(batch.files, batch.files.slice(0, 12));
   const over = isOver(batch.status);
   const title = headline(batch, sums);
   const heading = useRef<HTMLHeadingElement>(null);
@@ -111,13 +110,13 @@ function Shown({ batch, connection, shared }: { batch: Batch; connection: Connec
         look={over ? "done" : "going"}
       />
       <p className="mt-1 mb-4 min-h-6 text-sm text-ink-faint" role="status">
-        {connection === "lost" && !shared && "The connection broke. Trying again; nothing is lost."}
+        {connection === "lost" && "The connection broke. Trying again; nothing is lost."}
         {batch.retention.resultsDeleted
           ? "Its results have been deleted: the time that they are kept is over."
           : batch.retention.resultsUntil && `Kept until ${day(batch.retention.resultsUntil)}.`}
       </p>
-      <Rows batchId={batch.batchId} files={files} shared={shared} />
-      <Opened batch={batch} />
+      <Rows batchId={batch.batchId} files={batch.files} shared={shared} />
+      <Opened batch={batch} shared={shared} />
     </>
   );
 }
@@ -158,18 +157,26 @@ function Cancel({ id }: { id: string }) {
   );
 }
 
+/** Photos that come and go together, and the height of so many before they were ever drawn. */
+const CHUNK = 12;
+const ROW = 340;
+
 const Rows = memo(function Rows({ batchId, files, shared }: { batchId: string; files: ImageJob[]; shared: boolean }) {
+  const draw = useCallback(
+    (image: ImageJob, index: number) => (
+      <ImageRow key={image.jobId} batchId={batchId} image={image} index={index} shared={shared} />
+    ),
+    [batchId, shared],
+  );
   return (
-    <ol className="space-y-10" aria-label="Photos of this batch">
-      {files.map((image, index) => (
-        <ImageRow key={image.jobId} batchId={batchId} image={image} index={index} shared={shared} />
-      ))}
-    </ol>
+    <div className="space-y-10">
+      <Chunks items={files} size={CHUNK} height={CHUNK * ROW} label="Photos of this batch" className="space-y-10" draw={draw} />
+    </div>
   );
 });
 
 /** The variant that the address names after its #, large. Going back closes it. */
-function Opened({ batch }: { batch: Batch }) {
+function Opened({ batch, shared }: { batch: Batch; shared: boolean }) {
   const [jobId, name] = useHash().split("/").map(decodeURIComponent);
   const index = batch.files.findIndex((file) => file.jobId === jobId);
   const image = batch.files[index];
@@ -182,6 +189,7 @@ function Opened({ batch }: { batch: Batch }) {
         image={image}
         index={index}
         variant={variant}
+        shared={shared}
         onChange={(next) => setHash(hashOf(image, next), true)}
         onClose={() => setHash("", true)}
       />

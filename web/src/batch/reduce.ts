@@ -14,7 +14,7 @@ export function reduce(batch: Batch, events: readonly BatchEvent[]): Batch {
     } else if (event.jobId) {
       const image = changed.get(event.jobId) ?? batch.files.find((file) => file.jobId === event.jobId);
       if (image) {
-        const next = reduceImage(image, event);
+        const next = applyTo(image, event);
         if (next !== image) changed.set(event.jobId, next);
         if (status === "waiting") status = "processing";
       }
@@ -43,7 +43,8 @@ export function ends(event: BatchEvent): boolean {
 
 const OVER: readonly State[] = ["completed", "failed", "canceled"];
 
-function reduceImage(image: ImageJob, event: BatchEvent): ImageJob {
+/** One image after an event of its own. */
+export function applyTo(image: ImageJob, event: BatchEvent): ImageJob {
   const [subject, verb] = event.event.split(".", 2);
   if (subject === "variant") {
     const index = image.variants.findIndex((variant) => variant.name === event.variant);

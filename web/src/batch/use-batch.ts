@@ -24,19 +24,22 @@ export function useBatch(path: string, shared = false) {
     queryKey: batchKey(path),
     queryFn: ({ signal }) => getBatch(path, signal),
     staleTime: Infinity,
-    // Who has no key has no stream either, where the service asks for keys.
-    refetchInterval: ({ state }) =>
-      shared && connection === "lost" && state.data && !isOver(state.data.status) ? 3000 : false,
   });
   const events = query.data?.links["events"];
+  // A share signs its links anew at each read: the stream stays on the one that it was opened with.
+  const newest = useRef(events);
+  newest.current = events;
+  const stream = events?.split("?")[0];
+  const [turn, setTurn] = useState(0);
   const follow = query.data !== undefined && !isOver(query.data.status);
   // The number of the last event seen: what comes after it is asked for, should the batch be reopened.
   const last = useRef("");
 
   useEffect(() => {
-    if (!follow || !events) return;
+    const address = newest.current;
+    if (!follow || !address) return;
     const source = new EventSource(
-      last.current ? `${events}${events.includes("?") ? "&" : "?"}lastEventId=${last.current}` : events,
+      last.current ? `${address}${address.includes("?") ? "&" : "?"}lastEventId=${last.current}` : address,
     );
     let pending: BatchEvent[] = [];
     let timer = 0;
@@ -49,7 +52,8 @@ export function useBatch(path: string, shared = false) {
       pending = [];
       client.setQueryData<Batch>(batchKey(path), (batch) => batch && reduce(batch, batchOf));
     };
-    const refresh = () => void client.invalidateQueries({ queryKey: batchKey(path) });
+    let again = 0;
+    const refresh = () => client.invalidateQueries({ queryKey: batchKey(path) });
     const receive = (message: MessageEvent<string>) => {
       let event: BatchEvent;
       try {
@@ -61,29 +65,30 @@ export function useBatch(path: string, shared = false) {
       if (shared) {
         reading ||= window.setTimeout(() => {
           reading = 0;
-          refresh();
+          void refresh();
         }, 1000);
         return;
       }
       pending.push(event);
       timer ||= window.setTimeout(flush, DRAW_EVERY);
       // The record has the last word: the log of a batch that was reopened has an end in its middle.
-      if (ends(event)) refresh();
+      if (ends(event)) void refresh();
     };
     source.onopen = () => setConnection("live");
     source.onerror = () => {
       setConnection("lost");
-      if (shared) return;
-      // CLOSED: the browser has given up, or the log ended before we looked. The record tells which.
-      if (source.readyState === EventSource.CLOSED) setTimeout(refresh, 2000);
+      // CLOSED: the browser has given up (a signed link has ended), or the log ended before we looked.
+      if (source.readyState !== EventSource.CLOSED) return;
+      again = window.setTimeout(() => void refresh().then(() => setTurn((before) => before + 1)), 2000);
     };
     source.onmessage = receive;
     return () => {
       source.close();
+      clearTimeout(again);
       clearTimeout(reading);
       clearTimeout(timer);
     };
-  }, [client, path, events, follow, shared]);
+  }, [client, path, stream, turn, follow, shared]);
 
   return { ...query, connection: query.data && isOver(query.data.status) ? ("over" as const) : connection };
 }

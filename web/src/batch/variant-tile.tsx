@@ -14,21 +14,21 @@ export function hashOf(image: ImageJob, variant: Variant): string {
 interface Props {
   variant: Variant;
   image: ImageJob;
-  /** Large in this page, or, where the page has no viewer, alone in a page of its own. */
-  opens?: boolean;
+  /** Where it is shown large, when that is not here. */
+  page?: string;
 }
 
 /** One variant: an empty mat at first, then the picture with what it weighs. The tile never changes its size. */
-export const VariantTile = memo(function VariantTile({ variant, image, opens = true }: Props) {
+export const VariantTile = memo(function VariantTile({ variant, image, page = "" }: Props) {
   const { name, state, url } = variant;
   return (
     <li className="min-w-0" data-variant={name} data-state={state}>
       <div className="relative aspect-square overflow-hidden rounded-lg bg-mat">
         {state === "completed" && url ? (
           <a
-            href={opens ? `#${hashOf(image, variant)}` : url}
+            href={`${page}#${hashOf(image, variant)}`}
             onClick={(event) => {
-              if (!opens) return;
+              if (page) return;
               event.preventDefault();
               setHash(hashOf(image, variant));
             }}

@@ -6,6 +6,7 @@ import { Button, LinkButton } from "../ui/button";
 import { ArrowIcon, CheckIcon, CopyIcon, CrossIcon, DownloadIcon } from "../ui/icons";
 import { Compare } from "./compare";
 import { useOriginal } from "./originals";
+import { isWhole } from "./whole";
 import { address, downloadAddress, markdown, picture } from "./snippets";
 
 interface Props {
@@ -13,12 +14,13 @@ interface Props {
   image: ImageJob;
   index: number;
   variant: Variant;
+  shared: boolean;
   onChange: (variant: Variant) => void;
   onClose: () => void;
 }
 
 /** One variant, large: beside its original, with its facts and ways to take it along. */
-export function Viewer({ batchId, image, index, variant, onChange, onClose }: Props) {
+export function Viewer({ batchId, image, index, variant, shared, onChange, onClose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const element = dialog.current;
@@ -31,7 +33,7 @@ export function Viewer({ batchId, image, index, variant, onChange, onClose }: Pr
     const next = made[(place + by + made.length) % made.length];
     if (next && next !== variant) onChange(next);
   };
-  const before = useBefore(batchId, index, image, variant);
+  const before = useBefore(batchId, index, image, variant, shared);
   const title = `${variant.name} of ${image.originalName}`;
 
   return (
@@ -88,23 +90,31 @@ export function Viewer({ batchId, image, index, variant, onChange, onClose }: Pr
   );
 }
 
-/** The address of the photo itself, when this tab sent it and the variant shows the whole of it. */
-function useBefore(batchId: string, index: number, image: ImageJob, variant: Variant): string | null {
-  const original = useOriginal(batchId, index, image.originalName);
-  const file = original && original.picture !== null ? original.file : undefined;
+/**
+ * The address of the photo itself, where this browser can draw it and the variant shows the whole of it: from this tab
+ * when it sent it, else from the service. A share shows no originals.
+ */
+function useBefore(batchId: string, index: number, image: ImageJob, variant: Variant, shared: boolean): string | null {
+  const file = useOriginal(batchId, index, image.originalName)?.file;
+  const stored = shared ? null : `/jobs/${encodeURIComponent(image.jobId)}/original`;
   const [url, setUrl] = useState<string | null>(null);
   useEffect(() => {
-    if (!file) return;
-    const made = URL.createObjectURL(file);
-    setUrl(made);
+    const address = file ? URL.createObjectURL(file) : stored;
+    if (!address) return;
+    let open = true;
+    const picture = new Image();
+    picture.src = address;
+    picture.decode().then(
+      () => open && setUrl(address),
+      () => undefined, // not kept any more, or a format that this browser does not know
+    );
     return () => {
+      open = false;
       setUrl(null);
-      URL.revokeObjectURL(made);
+      if (file) URL.revokeObjectURL(address);
     };
-  }, [file]);
-  if (!url || !image.width || !image.height || !variant.width || !variant.height) return null;
-  const uncut = Math.abs(variant.width / variant.height / (image.width / image.height) - 1) < 0.02;
-  return uncut ? url : null;
+  }, [file, stored]);
+  return isWhole(image, variant) ? url : null;
 }
 
 function Facts({ image, variant }: { image: ImageJob; variant: Variant }) {

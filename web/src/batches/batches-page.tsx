@@ -35,7 +35,8 @@ export function BatchesPage() {
   useEffect(() => {
     document.title = "Batches: Pixelmill";
   }, []);
-  const batches = query.data?.pages.flatMap((page) => page.batches) ?? [];
+  // What the recipe builder tries is gone in a minute, and nobody's batch.
+  const batches = query.data?.pages.flatMap((page) => page.batches).filter((batch) => !batch.metadata["preview"]) ?? [];
 
   return (
     <div className="pt-6 sm:pt-10">

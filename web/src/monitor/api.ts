@@ -33,6 +33,8 @@ export const getAudit = (cursor: string, signal: Signal) => ask<AuditPage>(`/aud
 export const setPaused = (paused: boolean) => ask<Queue>(paused ? "/queue/pause" : "/queue/resume", { method: "POST" });
 export const cancelJob = (id: string) => ask<Job>(`/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
 
+export const purgeDeadLetter = (id: string) => ask(`/dead-letters/${encodeURIComponent(id)}`, { method: "DELETE" });
+
 /** Has all dead letters, or those with a code, done again, a page after the other; how many there were. */
 export async function replayAll(code: string): Promise<number> {
   let sum = 0;

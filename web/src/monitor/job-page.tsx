@@ -1,26 +1,24 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useEffect } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { Link } from "wouter";
-import { retryJob } from "../api/client";
 import { useSession } from "../api/use-session";
-import { LOST } from "../batch/lost";
 import { VariantTile } from "../batch/variant-tile";
-import { bytes, codeName, formatName } from "../lib/format";
+import { bytes, codeName, count, formatName } from "../lib/format";
 import { moment, seconds } from "../lib/time";
 import { Button } from "../ui/button";
-import { cancelJob, getJob, type Job } from "./api";
+import { Dialog } from "../ui/dialog";
+import { getJob, type Job } from "./api";
+import { ACTS, type Verb } from "./acts";
 import { LOOKS } from "./jobs";
-import { LOOK_AGAIN } from "./monitor-page";
-
-const OVER = ["completed", "failed", "canceled"];
+import { useLive } from "./live";
 
 /** One image: what was made of it, every try, and how long each part took. */
 export default function JobPage({ id }: { id: string }) {
   const { data: job, error } = useQuery({
     queryKey: ["job", id],
     queryFn: ({ signal }) => getJob(id, signal),
-    refetchInterval: ({ state }) => (state.data && OVER.includes(state.data.state) ? false : LOOK_AGAIN),
   });
+  useLive();
   useEffect(() => {
     document.title = `${job?.originalName ?? "Image"}: Pixelmill`;
   }, [job?.originalName]);
@@ -38,28 +36,52 @@ export default function JobPage({ id }: { id: string }) {
 function Shown({ job }: { job: Job }) {
   const client = useQueryClient();
   const { data: session } = useSession();
-  const upload = session?.scopes.includes("upload") ?? false;
+  const [sure, setSure] = useState<Verb | null>(null);
   const act = useMutation({
-    mutationFn: (verb: "retry" | "cancel") => (verb === "retry" ? retryJob(job.jobId) : cancelJob(job.jobId)),
+    mutationFn: (verb: Verb) => ACTS[verb].run(job.jobId),
     onSettled: () => client.invalidateQueries({ queryKey: ["job", job.jobId] }),
   });
+  const verbs = (Object.keys(ACTS) as Verb[]).filter(
+    (verb) => session?.scopes.includes(ACTS[verb].scope) && ACTS[verb].fits(job) && (verb !== "purge" || job.originalUrl),
+  );
   const { label, look } = LOOKS[job.state];
   return (
     <>
       <div className="mt-2 flex flex-wrap items-center gap-x-4 gap-y-3">
         <h1 className="text-3xl font-semibold tracking-tight [overflow-wrap:anywhere]">{job.originalName}</h1>
         <span className={`mr-auto rounded-full px-3 py-1 font-medium ${look}`}>{label}</span>
-        {upload && job.state === "failed" && !LOST.has(job.errorCode ?? "") && (
-          <Button disabled={act.isPending} onClick={() => act.mutate("retry")}>
-            Try again
+        {verbs.map((verb) => (
+          <Button
+            key={verb}
+            disabled={act.isPending}
+            className={verb === "purge" ? "text-bad!" : ""}
+            onClick={() => (verb === "retry" ? act.mutate(verb) : setSure(verb))}
+          >
+            {LABELS[verb]}
           </Button>
-        )}
-        {upload && !OVER.includes(job.state) && (
-          <Button disabled={act.isPending} onClick={() => act.mutate("cancel")}>
-            Cancel
-          </Button>
-        )}
+        ))}
       </div>
+      {sure && (
+        <Dialog title={ACTS[sure].title} onClose={() => setSure(null)}>
+          {(close) => (
+            <>
+              <p className="text-ink-soft">1 image {ACTS[sure].says}</p>
+              <div className="mt-5 flex flex-wrap gap-2.5">
+                <Button
+                  look="primary"
+                  onClick={() => {
+                    act.mutate(sure);
+                    close();
+                  }}
+                >
+                  {ACTS[sure].confirm("1")}
+                </Button>
+                <Button onClick={close}>Leave as it is</Button>
+              </div>
+            </>
+          )}
+        </Dialog>
+      )}
       <p className="figures mt-2 text-ink-soft">
         {bytes(job.bytes)}
         {job.format && `, ${formatName(job.format)}`}
@@ -67,6 +89,14 @@ function Shown({ job }: { job: Job }) {
         <Link href={`/batches/${job.batchId}`} className="underline decoration-line-strong underline-offset-4 hover:text-ink">
           a batch
         </Link>
+        {job.originalUrl && (
+          <>
+            ,{" "}
+            <a href={job.originalUrl} download className="underline decoration-line-strong underline-offset-4 hover:text-ink">
+              original
+            </a>
+          </>
+        )}
       </p>
       {act.error && (
         <p role="alert" className="mt-3 text-bad">
@@ -80,10 +110,11 @@ function Shown({ job }: { job: Job }) {
         </p>
       )}
       <div className="mt-8 grid gap-x-12 gap-y-8 lg:grid-cols-[minmax(0,1fr)_24rem]">
-        <section aria-label="Variants">
+        <section aria-label="Pictures">
+          {job.originalUrl && <Original key={job.originalUrl} url={job.originalUrl} name={job.originalName} />}
           <ul className="grid grid-cols-2 gap-x-4 gap-y-6 sm:grid-cols-[repeat(auto-fill,minmax(10.5rem,1fr))]">
             {job.variants.map((variant) => (
-              <VariantTile key={variant.name} variant={variant} image={job} opens={false} />
+              <VariantTile key={variant.name} variant={variant} image={job} page={`/batches/${job.batchId}`} />
             ))}
           </ul>
         </section>
@@ -105,6 +136,14 @@ function Shown({ job }: { job: Job }) {
                       {one.reason}
                     </p>
                   )}
+                  {one.traceback && (
+                    <details className="mt-1">
+                      <summary className="inline-flex min-h-9 items-center text-sm font-medium text-ink-soft underline decoration-line-strong underline-offset-4">
+                        Traceback
+                      </summary>
+                      <Code label={`Traceback of try ${one.number}`}>{one.traceback}</Code>
+                    </details>
+                  )}
                 </li>
               ))}
             </ol>
@@ -114,6 +153,14 @@ function Shown({ job }: { job: Job }) {
               <Timings timings={job.timings} />
             </Part>
           )}
+          <Part title="Recipe">
+            <details>
+              <summary className="inline-flex min-h-9 items-center text-[0.9375rem] text-ink-soft underline decoration-line-strong underline-offset-4">
+                {job.preset ?? "A recipe of its own"}, {count(job.variants.length, "variant")}
+              </summary>
+              <Code label="Recipe as JSON">{JSON.stringify(job.recipe, null, 2)}</Code>
+            </details>
+          </Part>
           <Part title="Log">
             <ol className="figures text-sm">
               {job.log.map((line, index) => (
@@ -129,6 +176,35 @@ function Shown({ job }: { job: Job }) {
         </div>
       </div>
     </>
+  );
+}
+
+const LABELS: Record<Verb, string> = { retry: "Try again", cancel: "Cancel", purge: "Delete" };
+
+/** The photo as it was sent, where this browser can draw it. */
+function Original({ url, name }: { url: string; name: string }) {
+  const [drawn, setDrawn] = useState(true);
+  if (!drawn) return null;
+  return (
+    <figure className="mb-6">
+      <div className="grid max-h-96 place-items-center overflow-hidden rounded-lg bg-mat p-3">
+        <img src={url} alt={`${name}, as it was sent`} className="max-h-[22rem] max-w-full object-contain" onError={() => setDrawn(false)} />
+      </div>
+      <figcaption className="mt-2 text-sm text-ink-faint">Original</figcaption>
+    </figure>
+  );
+}
+
+function Code({ label, children }: { label: string; children: string }) {
+  return (
+    <pre
+      tabIndex={0}
+      role="region"
+      aria-label={label}
+      className="mt-1 max-h-80 overflow-auto rounded-lg bg-sunken p-3 font-mono text-[0.8125rem] leading-relaxed"
+    >
+      {children}
+    </pre>
   );
 }
 

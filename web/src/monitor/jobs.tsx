@@ -1,14 +1,12 @@
-import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
-import { useDeferredValue, useId, useState } from "react";
+import { type InfiniteData, useInfiniteQuery, type UseInfiniteQueryResult, useMutation, useQueryClient } from "@tanstack/react-query";
+import { memo, useCallback, useDeferredValue, useEffect, useId, useMemo, useState } from "react";
 import { Link } from "wouter";
-import { retryJob } from "../api/client";
 import type { ImageJob, State } from "../api/types";
 import { bytes, codeName, count, formatName } from "../lib/format";
-import { LOST } from "../batch/lost";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
-import { atLeast, getJobs, type JobFilter, MOST, purgeAll, type Queue, replayAll } from "./api";
-import { LOOK_AGAIN } from "./monitor-page";
+import { Selected } from "./acts";
+import { atLeast, getJobs, type JobFilter, type JobsPage, MOST, purgeAll, type Queue, replayAll } from "./api";
 
 const STATES: { value: State | ""; label: string }[] = [
   { value: "", label: "All" },
@@ -35,12 +33,24 @@ export function Jobs({ queue, filter, onFilter, scopes }: Props) {
     queryFn: ({ pageParam, signal }) => getJobs(wanted, pageParam, signal),
     initialPageParam: "",
     getNextPageParam: (page) => page.nextCursor,
-    // Further pages would move under the reader.
-    refetchInterval: ({ state }) => ((state.data?.pages.length ?? 0) > 1 ? false : LOOK_AGAIN),
     placeholderData: (before) => before,
   });
-  const jobs = query.data?.pages.flatMap((page) => page.jobs) ?? [];
-  const upload = scopes.includes("upload");
+  const jobs = useMemo(() => query.data?.pages.flatMap((page) => page.jobs) ?? [], [query.data]);
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const choose = useCallback((id: string, on: boolean) => {
+    setChosen((before) => {
+      const next = new Set(before);
+      if (on) next.add(id);
+      else next.delete(id);
+      return next;
+    });
+  }, []);
+  // Another list: what was selected in the old one is not seen any more.
+  const listed = JSON.stringify(wanted);
+  useEffect(() => setChosen(new Set()), [listed]);
+  const selected = jobs.filter((job) => chosen.has(job.jobId));
+  const changes = scopes.includes("upload");
+  const searching = useSearch(query, jobs.length === 0);
 
   return (
     <>
@@ -82,18 +92,61 @@ export function Jobs({ queue, filter, onFilter, scopes }: Props) {
         <Errors queue={queue} filter={filter} onFilter={onFilter} scopes={scopes} />
       )}
       {query.error && <p className="py-6 text-bad">{query.error.message}</p>}
-      {query.data && jobs.length === 0 && <p className="py-10 text-ink-soft">No image is in this state.</p>}
-      <ul className="mt-3">
+      {query.data && jobs.length === 0 && (
+        <p role="status" className="py-10 text-ink-soft">
+          {searching ? "Searching further back…" : filter.name || filter.errorCode ? "No image found." : "No image is in this state."}
+        </p>
+      )}
+      {jobs.length > 0 && changes && (
+        <label className="mt-3 flex min-h-11 cursor-pointer items-center gap-3 border-b border-line text-sm text-ink-soft">
+          <Check
+            checked={selected.length === jobs.length}
+            mixed={selected.length > 0 && selected.length < jobs.length}
+            onChange={(on) => setChosen(new Set(on ? jobs.map(({ jobId }) => jobId) : []))}
+          />
+          Select all {jobs.length} shown
+        </label>
+      )}
+      <ul>
         {jobs.map((job) => (
-          <Row key={job.jobId} job={job} upload={upload} />
+          <Row key={job.jobId} job={job} chosen={chosen.has(job.jobId)} onChoose={changes ? choose : null} />
         ))}
       </ul>
-      {query.hasNextPage && (
+      {query.hasNextPage && !searching && (
         <Button className="mt-5" disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
           Show older ones
         </Button>
       )}
+      <Selected jobs={selected} scopes={scopes} onClear={() => setChosen(new Set())} />
     </>
+  );
+}
+
+/** A search looks at ten thousand images a page: while nothing is found it goes on by itself, but not for ever. */
+const MOST_PAGES = 30;
+
+function useSearch(query: Pick<UseInfiniteQueryResult<InfiniteData<JobsPage>>, "data" | "error" | "hasNextPage" | "isFetching" | "fetchNextPage">, empty: boolean): boolean {
+  const { hasNextPage, isFetching, fetchNextPage } = query;
+  const pages = query.data?.pages.length ?? 0;
+  const further = empty && hasNextPage && pages < MOST_PAGES && !query.error;
+  useEffect(() => {
+    if (further && !isFetching) void fetchNextPage();
+  }, [further, isFetching, fetchNextPage, pages]);
+  return further;
+}
+
+function Check({ checked, mixed = false, label, onChange }: { checked: boolean; mixed?: boolean; label?: string; onChange: (on: boolean) => void }) {
+  return (
+    <input
+      type="checkbox"
+      aria-label={label}
+      checked={checked}
+      ref={(element) => {
+        if (element) element.indeterminate = mixed;
+      }}
+      onChange={(event) => onChange(event.target.checked)}
+      className="size-[1.125rem] shrink-0 accent-accent"
+    />
   );
 }
 
@@ -105,52 +158,48 @@ export const LOOKS: Record<State, { label: string; look: string }> = {
   canceled: { label: "Canceled", look: "bg-mat text-ink-soft" },
 };
 
-function Row({ job, upload }: { job: ImageJob; upload: boolean }) {
-  const client = useQueryClient();
-  const retry = useMutation({
-    mutationFn: () => retryJob(job.jobId),
-    onSettled: () => Promise.all(["jobs", "queue"].map((key) => client.invalidateQueries({ queryKey: [key] }))),
-  });
+interface RowProps {
+  job: ImageJob;
+  chosen: boolean;
+  onChoose: ((id: string, on: boolean) => void) | null;
+}
+
+const Row = memo(function Row({ job, chosen, onChoose }: RowProps) {
   const { label, look } = LOOKS[job.state];
   const done = job.variants.filter((variant) => variant.state === "completed").length;
   return (
-    <li className="grid min-h-12 grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-0.5 border-b border-line py-2 sm:grid-cols-[minmax(0,2fr)_6.5rem_minmax(0,3fr)_7rem]">
-      <Link href={`/monitor/jobs/${job.jobId}`} className="truncate rounded font-medium hover:underline hover:underline-offset-4">
-        {job.originalName}
-      </Link>
-      <span className={`justify-self-end rounded-full px-2.5 py-0.5 text-sm font-medium sm:justify-self-start ${look}`}>{label}</span>
-      <span className="figures order-3 truncate text-sm text-ink-soft sm:order-none">
-        {retry.error
-          ? retry.error.message
-          : job.failedReason
+    <li
+      className={`-mx-3 flex min-h-12 items-center gap-3 rounded-sm border-b border-line px-3 [contain-intrinsic-size:auto_3rem] [content-visibility:auto] ${chosen ? "bg-accent-wash" : ""}`}
+    >
+      {onChoose && (
+        <label className="grid min-h-11 place-items-center">
+          <Check checked={chosen} label={`Select ${job.originalName}`} onChange={(on) => onChoose(job.jobId, on)} />
+        </label>
+      )}
+      <Link
+        href={`/monitor/jobs/${job.jobId}`}
+        className="grid min-w-0 flex-1 grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-0.5 rounded py-2 hover:underline hover:decoration-line-strong hover:underline-offset-4 sm:grid-cols-[minmax(0,2fr)_6.5rem_minmax(0,3fr)]"
+      >
+        <span className="truncate font-medium">{job.originalName}</span>
+        <span className={`justify-self-end rounded-full px-2.5 py-0.5 text-sm font-medium sm:justify-self-start ${look}`}>{label}</span>
+        <span className="figures col-span-2 truncate text-sm text-ink-soft sm:col-span-1">
+          {job.failedReason
             ? `${codeName(job.errorCode ?? "")}. ${job.failedReason}`
             : `${bytes(job.bytes)}${job.format ? `, ${formatName(job.format)}` : ""}, ${done} of ${count(job.variants.length, "variant")}`}
-      </span>
-      {job.state === "failed" && upload && !LOST.has(job.errorCode ?? "") ? (
-        <Button
-          look="quiet"
-          className="order-4 min-h-9! sm:order-none"
-          disabled={retry.isPending}
-          aria-label={`Try ${job.originalName} again`}
-          onClick={() => retry.mutate()}
-        >
-          Try again
-        </Button>
-      ) : (
-        <span />
-      )}
+        </span>
+      </Link>
     </li>
   );
-}
+});
 
-type Act = { verb: "replay" | "purge"; code: string; many: number };
+type Many = { verb: "replay" | "purge"; code: string; many: number };
 
 function Errors({ queue, filter, onFilter, scopes }: Omit<Props, "queue"> & { queue: Queue }) {
   const client = useQueryClient();
-  const [act, setAct] = useState<Act | null>(null);
+  const [act, setAct] = useState<Many | null>(null);
   const [said, setSaid] = useState("");
   const run = useMutation({
-    mutationFn: ({ verb, code }: Act) => (verb === "replay" ? replayAll(code) : purgeAll(code)),
+    mutationFn: ({ verb, code }: Many) => (verb === "replay" ? replayAll(code) : purgeAll(code)),
     onSuccess: (many, { verb }) => setSaid(`${count(many, "image")} ${verb === "replay" ? "waiting again" : "deleted"}.`),
     onSettled: () => Promise.all(["jobs", "queue"].map((key) => client.invalidateQueries({ queryKey: [key] }))),
   });
@@ -197,7 +246,7 @@ function Errors({ queue, filter, onFilter, scopes }: Omit<Props, "queue"> & { qu
                 {act.code && ` (${codeName(act.code).toLowerCase()})`}{" "}
                 {act.verb === "replay"
                   ? "will be done again. Their variants that are made stay."
-                  : "will be deleted with their originals and variants. That cannot be undone. They stay in the list, as failed."}
+                  : "will be deleted with their originals and variants. That cannot be undone. Their batches count them as failed."}
               </p>
               <div className="mt-5 flex gap-2.5">
                 <Button

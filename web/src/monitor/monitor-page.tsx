@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 import { useSearchParams } from "wouter";
 import { useSession } from "../api/use-session";
 import { seconds } from "../lib/time";
@@ -7,11 +7,9 @@ import { Button } from "../ui/button";
 import { Audit } from "./audit";
 import { getQueue, getSamples, type JobFilter, setPaused } from "./api";
 import { Jobs } from "./jobs";
+import { useLive } from "./live";
 import { Plots } from "./plots";
 import { Workers } from "./workers";
-
-/** Milliseconds between two looks while somebody looks; none while the tab is hidden. */
-export const LOOK_AGAIN = 3000;
 
 const TABS = ["Images", "Workers", "Audit"] as const;
 
@@ -41,16 +39,39 @@ function usePlace() {
   };
 }
 
+/** The time, each second: what waits grows older also while nothing happens. */
+function useNow(): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return now;
+}
+
+function Signal({ connection }: { connection: "live" | "lost" }) {
+  const live = connection === "live";
+  return (
+    <p role="status" className={`inline-flex items-center gap-2 text-[0.9375rem] ${live ? "text-ink-soft" : "text-bad"}`}>
+      <span aria-hidden="true" className={`size-2 rounded-full ${live ? "bg-good" : "bg-bad motion-safe:animate-breathe"}`} />
+      {live ? "Live" : "Connection lost, trying again"}
+    </p>
+  );
+}
+
 /** How the service is, for those who run it. */
 export default function MonitorPage() {
   const client = useQueryClient();
   const { data: session } = useSession();
-  const queue = useQuery({ queryKey: ["queue"], queryFn: ({ signal }) => getQueue(signal), refetchInterval: LOOK_AGAIN });
+  // A tenant sees its own images; how the service is, is for those who run it.
+  const watches = session?.owner === "" || (session?.open ?? false);
+  const queue = useQuery({ queryKey: ["queue"], queryFn: ({ signal }) => getQueue(signal) });
   const samples = useQuery({
     queryKey: ["samples"],
     queryFn: ({ signal }) => getSamples(60, signal),
-    refetchInterval: 10_000,
+    enabled: watches,
   });
+  const connection = useLive();
   const pause = useMutation({ mutationFn: setPaused, onSuccess: (now) => client.setQueryData(["queue"], now) });
   const { tab, setTab, filter, setFilter } = usePlace();
   useEffect(() => {
@@ -59,7 +80,9 @@ export default function MonitorPage() {
 
   const { data } = queue;
   const admin = session?.scopes.includes("admin") ?? false;
-  const waits = data?.oldestWaiting ? (Date.now() - new Date(data.oldestWaiting).getTime()) / 1000 : null;
+  const now = useNow();
+  const waits = data?.oldestWaiting ? Math.max(0, now - new Date(data.oldestWaiting).getTime()) / 1000 : null;
+  const tabs = TABS.filter((name) => (name === "Workers" ? watches : name === "Images" || admin));
 
   return (
     <div className="pt-6 sm:pt-10">
@@ -67,6 +90,7 @@ export default function MonitorPage() {
         <h1 className="mr-auto text-[clamp(1.75rem,1.2rem+2.4vw,2.75rem)] leading-[1.08] font-semibold tracking-[-0.022em]">
           Monitor
         </h1>
+        <Signal connection={connection} />
         {data && (
           <p className="figures text-[0.9375rem] text-ink-soft">
             {data.paused === null
@@ -78,7 +102,7 @@ export default function MonitorPage() {
                   : "Nothing waits"}
           </p>
         )}
-        {data && admin && data.paused !== null && (
+        {data && admin && watches && data.paused !== null && (
           <Button disabled={pause.isPending} onClick={() => pause.mutate(!data.paused)}>
             {data.paused ? "Resume" : "Pause"}
           </Button>
@@ -89,11 +113,13 @@ export default function MonitorPage() {
           {(queue.error ?? pause.error)?.message}
         </p>
       )}
-      <div className="mt-6 min-h-[13rem]">
-        <Plots samples={samples.data ?? []} />
-      </div>
+      {watches && (
+        <div className="mt-6 min-h-[13rem]">
+          <Plots samples={samples.data ?? []} />
+        </div>
+      )}
       <div role="tablist" aria-label="Parts of the monitor" className="mt-8 mb-4 flex gap-1 border-b border-line">
-        {TABS.filter((name) => name !== "Audit" || admin).map((name) => (
+        {tabs.map((name) => (
           <button
             key={name}
             type="button"
@@ -106,7 +132,7 @@ export default function MonitorPage() {
             onKeyDown={(event) => {
               const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
               if (by === 0) return;
-              const next = TABS[(TABS.indexOf(name) + by + TABS.length) % TABS.length] ?? name;
+              const next = tabs[(tabs.indexOf(name) + by + tabs.length) % tabs.length] ?? name;
               setTab(next);
               document.getElementById(`tab-${next}`)?.focus();
             }}

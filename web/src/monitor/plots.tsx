@@ -20,6 +20,10 @@ interface PlotProps {
   samples: readonly Sample[];
   lines: readonly Line[];
   unit: (value: number) => string;
+  /** Where the scale ends at least. */
+  least: number;
+  /** Whether there are no halves. */
+  whole?: boolean;
 }
 
 const perMinute = (count: number, sample: Sample) => (sample.seconds > 0 ? (count / sample.seconds) * 60 : 0);
@@ -34,7 +38,9 @@ export function Plots({ samples }: { samples: readonly Sample[] }) {
         title="Images a minute"
         now={`${rate} done`}
         samples={samples}
-        unit={(value) => String(Math.round(value))}
+        unit={(value) => Math.round(value).toLocaleString("en")}
+        least={4}
+        whole
         lines={[
           { label: "done", colour: "--good", value: (sample) => perMinute(sample.completed, sample) },
           { label: "failed", colour: "--bad", value: (sample) => perMinute(sample.failed, sample) },
@@ -45,6 +51,7 @@ export function Plots({ samples }: { samples: readonly Sample[] }) {
         now={last?.latencyP50 != null ? `half within ${seconds(last.latencyP50)}` : "nothing done just now"}
         samples={samples}
         unit={seconds}
+        least={1}
         lines={[
           { label: "half within", colour: "--ink-soft", value: (sample) => sample.latencyP50, dots: true },
           { label: "95 % within", colour: "--accent", value: (sample) => sample.latencyP95, dots: true },
@@ -54,7 +61,9 @@ export function Plots({ samples }: { samples: readonly Sample[] }) {
         title="Not done yet"
         now={last ? `${last.waiting} waiting, ${last.active} in work` : ""}
         samples={samples}
-        unit={(value) => String(Math.round(value))}
+        unit={(value) => Math.round(value).toLocaleString("en")}
+        least={4}
+        whole
         lines={[
           { label: "waiting", colour: "--ink-soft", value: (sample) => sample.waiting },
           { label: "in work", colour: "--accent", value: (sample) => sample.active },
@@ -65,8 +74,10 @@ export function Plots({ samples }: { samples: readonly Sample[] }) {
 }
 
 const HEIGHT = 120;
+/** Steps between two lines of a scale of whole numbers. */
+const WHOLE = [1, 2, 5].flatMap((digit) => Array.from({ length: 9 }, (_, zeros) => digit * 10 ** zeros)).toSorted((a, b) => a - b);
 
-function Plot({ title, now, samples, lines, unit }: PlotProps) {
+function Plot({ title, now, samples, lines, unit, least, whole = false }: PlotProps) {
   const holder = useRef<HTMLDivElement>(null);
   const theme = useShownTheme();
   const plot = useRef<uPlot | null>(null);
@@ -91,7 +102,7 @@ function Plot({ title, now, samples, lines, unit }: PlotProps) {
         legend: { show: false },
         cursor: { y: false, points: { show: false } },
         padding: [8, 8, 0, 0],
-        scales: { y: { range: (_, __, max) => [0, Math.max(max || 0, 1) * 1.1] } },
+        scales: { y: { range: (_, __, max) => [0, Math.max((max || 0) * 1.1, least)] } },
         axes: [
           {
             ...axis,
@@ -104,6 +115,7 @@ function Plot({ title, now, samples, lines, unit }: PlotProps) {
             ...axis,
             size: 52,
             space: 36,
+            ...(whole ? { incrs: WHOLE } : {}),
             grid: { stroke: colour("--line"), width: 1 },
             values: (_, ticks) => ticks.map((tick) => latest.current.unit(tick)),
           },
@@ -130,7 +142,7 @@ function Plot({ title, now, samples, lines, unit }: PlotProps) {
       made.destroy();
       plot.current = null;
     };
-  }, [theme]);
+  }, [theme, least, whole]);
 
   useEffect(() => plot.current?.setData(data));
 

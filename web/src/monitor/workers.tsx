@@ -2,8 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { bytes } from "../lib/format";
 import { ago, seconds } from "../lib/time";
-import { getWorkers } from "./api";
-import { LOOK_AGAIN } from "./monitor-page";
+import { getJob, getWorkers } from "./api";
 
 interface Doing {
   jobId?: string;
@@ -15,7 +14,6 @@ export function Workers() {
   const { data, error } = useQuery({
     queryKey: ["workers"],
     queryFn: ({ signal }) => getWorkers(signal),
-    refetchInterval: LOOK_AGAIN,
   });
   if (error) return <p className="text-bad">{error.message}</p>;
   return (
@@ -34,7 +32,7 @@ export function Workers() {
                 return (
                   <span key={image || index} className="mr-4 inline-block">
                     <Link href={`/monitor/jobs/${image}`} className="underline decoration-line-strong underline-offset-4 hover:text-ink">
-                      …{image.slice(-8)}
+                      <Name id={image} />
                     </Link>
                     {one.seconds !== undefined && ` for ${seconds(one.seconds)}`}
                   </span>
@@ -50,4 +48,10 @@ export function Workers() {
       })}
     </ul>
   );
+}
+
+/** What an image is called; its number until that is known. */
+function Name({ id }: { id: string }) {
+  const { data } = useQuery({ queryKey: ["job", id], queryFn: ({ signal }) => getJob(id, signal), staleTime: 60_000 });
+  return data?.originalName ?? `…${id.slice(-8)}`;
 }

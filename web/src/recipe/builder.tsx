@@ -15,13 +15,15 @@ interface Props {
   onChange: (recipe: Recipe) => void;
   /** Told whenever it changes whether the service would take the recipe. */
   onValid: (valid: boolean) => void;
+  /** Which variant is open; -1: none. */
+  open: number;
+  onOpen: (index: number) => void;
 }
 
 /** A recipe made by hand: its variants, each with its steps in order and the file it becomes. */
-export function Builder({ recipe, onChange, onValid }: Props) {
+export function Builder({ recipe, onChange, onValid, open, onOpen }: Props) {
   const { data: form, error } = useRecipeForm();
   const fault = useFault(recipe, onValid);
-  const [open, setOpen] = useState(0);
   if (error)
     return <p className="text-ink-soft">This service does not describe its steps. Write the recipe under “JSON and curl”.</p>;
   if (!form) return <div className="min-h-60" aria-busy="true" />;
@@ -37,7 +39,7 @@ export function Builder({ recipe, onChange, onValid }: Props) {
             variant={variant}
             index={index}
             open={open === index}
-            onOpen={() => setOpen(open === index ? -1 : index)}
+            onOpen={() => onOpen(open === index ? -1 : index)}
             onChange={(change) => onChange(withVariant(recipe, index, change))}
             onRemove={recipe.variants.length > 1 ? () => onChange(withoutVariant(recipe, index)) : null}
           />
@@ -45,7 +47,7 @@ export function Builder({ recipe, onChange, onValid }: Props) {
         <Button
           onClick={() => {
             onChange(addVariant(recipe));
-            setOpen(recipe.variants.length);
+            onOpen(recipe.variants.length);
           }}
         >
           <PlusIcon />

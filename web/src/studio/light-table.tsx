@@ -1,6 +1,7 @@
-import { memo, type ReactNode, useDeferredValue } from "react";
+import { memo, type ReactNode, useMemo, useRef } from "react";
 import { bytes, extension } from "../lib/format";
 import { CrossIcon, PlusIcon, WarningIcon } from "../ui/icons";
+import { Chunks } from "../ui/chunks";
 import type { Item } from "./selection";
 
 interface Props {
@@ -13,36 +14,61 @@ interface Props {
 }
 
 /** The chosen photos, laid out as on a light table. */
-export function LightTable({ items: all, reasons, shares, onRemove, onAdd }: Props) {
-  // Hundreds of photos are drawn in slices, so that the page answers meanwhile.
-  const items = useDeferredValue(all, all.slice(0, 24));
+export function LightTable({ items, reasons, shares, onRemove, onAdd }: Props) {
+  const slides = items.map(
+    (item): SlideProps => ({
+      item,
+      reason: reasons.get(item.id) ?? null,
+      share: shares?.get(item.id) ?? null,
+      locked: shares !== null,
+      onRemove,
+    }),
+  );
   return (
-    <ul className="grid grid-cols-2 gap-x-3 gap-y-5 sm:grid-cols-3 xl:grid-cols-4" aria-label="Chosen photos">
-      {items.map((item) => (
-        <Slide
-          key={item.id}
-          item={item}
-          reason={reasons.get(item.id) ?? null}
-          share={shares?.get(item.id) ?? null}
-          locked={shares !== null}
-          onRemove={onRemove}
-        />
-      ))}
-      {shares === null && (
-        <li>
-          <button
-            type="button"
-            onClick={onAdd}
-            className="grid aspect-4/3 w-full place-items-center rounded-lg border border-dashed border-line-strong text-ink-soft transition-colors hover:border-accent hover:bg-accent-wash hover:text-ink"
-          >
-            <span className="flex flex-col items-center gap-1 text-sm font-semibold">
-              <PlusIcon />
-              Add photos
-            </span>
-          </button>
-        </li>
-      )}
-    </ul>
+    <div className="space-y-5">
+      <Chunks
+        items={useSame(slides)}
+        size={CHUNK}
+        height={1200}
+        label="Chosen photos"
+        className="grid grid-cols-2 content-start gap-x-3 gap-y-5 sm:grid-cols-3 xl:grid-cols-4"
+        draw={drawSlide}
+        end={useMemo(() => (shares === null ? <Add onAdd={onAdd} /> : null), [shares === null, onAdd])}
+      />
+    </div>
+  );
+}
+
+/** Full rows whether there are two, three or four photos in one. */
+const CHUNK = 24;
+
+const drawSlide = (slide: SlideProps) => <Slide key={slide.item.id} {...slide} />;
+
+/** What is as it was before is the very same object: only the others are drawn again. */
+function useSame<T extends object>(values: readonly T[]): readonly T[] {
+  const before = useRef<readonly T[]>([]);
+  const same = values.map((value, index) => {
+    const old = before.current[index];
+    return old && (Object.keys(value) as (keyof T)[]).every((key) => old[key] === value[key]) ? old : value;
+  });
+  before.current = same;
+  return same;
+}
+
+function Add({ onAdd }: { onAdd: () => void }) {
+  return (
+    <li>
+      <button
+        type="button"
+        onClick={onAdd}
+        className="grid aspect-4/3 w-full place-items-center rounded-lg border border-dashed border-line-strong text-ink-soft transition-colors hover:border-accent hover:bg-accent-wash hover:text-ink"
+      >
+        <span className="flex flex-col items-center gap-1 text-sm font-semibold">
+          <PlusIcon />
+          Add photos
+        </span>
+      </button>
+    </li>
   );
 }
 

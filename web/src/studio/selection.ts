@@ -38,8 +38,8 @@ function show(id: number, picture: string | null): void {
 
 const sameFile = (a: File, b: File) => a.name === b.name && a.size === b.size && a.lastModified === b.lastModified;
 
-/** Adds photos that are not there yet; returns how many were new. Kept outside React: it outlives a change of page. */
-export function add(files: readonly File[]): number {
+/** Adds photos; those that are not there yet. Kept outside React: they outlive a change of page. */
+export function add(files: readonly File[]): Item[] {
   const wanted = files.filter((file) => !items.some((item) => sameFile(item.file, file)));
   const added = wanted.map((file): Item => ({ id: nextId++, file, picture: undefined, refused: null }));
   set([...items, ...added]);
@@ -49,7 +49,7 @@ export function add(files: readonly File[]): number {
       else if (!drawn(file, picture) && picture) URL.revokeObjectURL(picture);
     });
   }
-  return added.length;
+  return added;
 }
 
 /** Takes photos out. Their pictures stay valid when `keepPictures`, because another page shows them now. */

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { useLocation } from "wouter";
 import { getPresets } from "../api/client";
 import type { Accepted } from "../api/types";
@@ -16,8 +16,9 @@ import { EmptyTable } from "./empty-table";
 import { LightTable } from "./light-table";
 import { Frames, Presets } from "./presets";
 import { add, type Item, judge, remove, useSelection } from "./selection";
-import { type Sending, useSend } from "./send";
+import { clear, discard, resume, type Sending, send, stop, useSending } from "./send";
 
+const Preview = lazy(() => import("../recipe/preview").then((module) => ({ default: module.Preview })));
 const Builder = lazy(() => import("../recipe/builder").then((module) => ({ default: module.Builder })));
 const AddressDialog = lazy(() => import("./address-dialog").then((module) => ({ default: module.AddressDialog })));
 const CodeDialog = lazy(() => import("../recipe/code-dialog").then((module) => ({ default: module.CodeDialog })));
@@ -38,6 +39,8 @@ export function StudioPage() {
   const limits = offer.data?.limits;
   const { choice, choose, changeOwn } = useChoice(presets);
   const [valid, setValid] = useState(true);
+  const [open, setOpen] = useState(0);
+  const wide = useMedia("(min-width: 64rem)");
   const [asking, setAsking] = useState(false);
   const [code, setCode] = useState<Choice | null>(null);
   const tidy = useTidy();
@@ -51,8 +54,14 @@ export function StudioPage() {
     [navigate],
   );
   const [trouble, setTrouble] = useState<string | null>(null);
-  const { sending, send, stop, clear } = useSend(accepted);
+  const sending = useSending();
   const busy = sending.state === "sending";
+  useEffect(() => void resume(), []);
+  useEffect(() => {
+    if (sending.state !== "accepted") return;
+    clear();
+    accepted(sending.batch);
+  }, [sending, accepted]);
   useWorking(busy);
 
   const take = useCallback(
@@ -63,20 +72,19 @@ export function StudioPage() {
       void opened(files).then(({ photos, troubles }) => {
         const added = add(photos);
         if (troubles.length > 0) setTrouble(troubles.join(" "));
-        else say(added === 0 ? "These photos are here already." : `${count(added, "photo")} added.`);
+        else say(added.length === 0 ? "These photos are here already." : `${count(added.length, "photo")} added.`);
       });
     },
-    [clear, say],
+    [say],
   );
   const over = useFilesFromAnywhere(take, !busy);
 
   const input = useRef<HTMLInputElement>(null);
   const browse = useCallback(() => input.current?.click(), []);
-  const shares = useMemo(
-    () => (sending.state === "sending" ? new Map(sending.ids.map((id, i) => [id, sending.shares[i] ?? 0])) : null),
-    [sending],
-  );
+  const shares = sending.state === "sending" ? sending.shares : null;
   const heading = useRef<HTMLHeadingElement>(null);
+  const shown = choice?.preset === null ? (choice.recipe.variants[open] ?? choice.recipe.variants[0]) : undefined;
+  const preview = shown && <Preview photo={good[0]?.file ?? null} variant={shown} valid={valid} />;
 
   const drop = useCallback(
     (item: Item) => {
@@ -114,7 +122,7 @@ export function StudioPage() {
             Add your photos, choose what to make, and watch each variant arrive, ready to download.
           </p>
         </div>
-        <section aria-label="Photos" className="min-w-0 lg:col-start-1">
+        <section aria-label="Photos" className="min-w-0 lg:col-start-1 lg:self-stretch">
           {trouble && <Notice>{trouble}</Notice>}
           {items.length === 0 ? (
             <EmptyTable limits={limits} over={over} onBrowse={browse} onFiles={take} />
@@ -133,6 +141,11 @@ export function StudioPage() {
             </p>
             <TextButton onClick={() => setAsking(true)}>Take photos from the web</TextButton>
           </div>
+          {wide && preview && (
+            <Suspense>
+              <div className="sticky top-6 mt-6">{preview}</div>
+            </Suspense>
+          )}
         </section>
         <section aria-label="What to make" className="lg:sticky lg:top-6 lg:col-start-2 lg:row-span-2 lg:row-start-1">
           {offer.error ? (
@@ -156,7 +169,8 @@ export function StudioPage() {
               {choice?.preset === null && (
                 <div className="mt-4">
                   <Suspense>
-                    <Builder recipe={choice.recipe} onChange={changeOwn} onValid={setValid} />
+                    {!wide && preview}
+                    <Builder recipe={choice.recipe} onChange={changeOwn} onValid={setValid} open={open} onOpen={setOpen} />
                   </Suspense>
                 </div>
               )}
@@ -168,9 +182,8 @@ export function StudioPage() {
             hindrance={!choice ? "One moment…" : choice.preset === null && !valid ? "Mend the recipe first" : null}
             sending={sending}
             onSend={() =>
-              choice && void send(good, choice.preset ? { preset: choice.preset } : { recipe: JSON.stringify(choice.recipe) })
+              choice && void send(good, choice.preset ? { preset: choice.preset } : { recipe: choice.recipe })
             }
-            onStop={stop}
           />
         </section>
       </div>
@@ -237,10 +250,9 @@ interface SendPanelProps {
   hindrance: string | null;
   sending: Sending;
   onSend: () => void;
-  onStop: () => void;
 }
 
-function SendPanel({ good, variants, hindrance, sending, onSend, onStop }: SendPanelProps) {
+function SendPanel({ good, variants, hindrance, sending, onSend }: SendPanelProps) {
   const size = good.reduce((sum, item) => sum + item.file.size, 0);
   return (
     <div className="sticky bottom-0 z-10 -mx-4 mt-3 border-t border-line bg-paper px-4 pt-3 pb-4 sm:-mx-6 sm:px-6 lg:mx-0 lg:border-0 lg:px-0">
@@ -249,13 +261,28 @@ function SendPanel({ good, variants, hindrance, sending, onSend, onStop }: SendP
         <div className="flex items-center gap-4">
           <div className="min-w-0 flex-1">
             <p className="figures mb-2 text-sm font-medium">
-              {sending.sent < sending.total
-                ? `${bytes(sending.sent)} of ${bytes(sending.total)} sent`
-                : "Sent. The service is taking them in."}
+              {sending.lost
+                ? "No connection. It goes on by itself as soon as there is one."
+                : sending.sent < sending.total
+                  ? `${bytes(sending.sent)} of ${bytes(sending.total)} sent`
+                  : "Sent. The service is taking them in."}
             </p>
             <Bar value={sending.total > 0 ? sending.sent / sending.total : 0} label="Sending" />
           </div>
-          <Button onClick={onStop}>Stop</Button>
+          <Button onClick={stop}>Stop</Button>
+        </div>
+      ) : sending.state === "waiting" ? (
+        <div className="rounded-lg border border-line bg-surface p-4">
+          <p className="text-[0.9375rem] leading-snug">
+            {sending.left === 0 ? "All photos are sent" : `${count(sending.left, "photo")} not sent yet`}: the page was left
+            before its batch was made.
+          </p>
+          <div className="mt-3 flex gap-2.5">
+            <Button look="primary" onClick={() => void resume(true)}>
+              Go on
+            </Button>
+            <Button onClick={() => void discard()}>Discard</Button>
+          </div>
         </div>
       ) : (
         <Button look="primary" className="min-h-13 w-full text-base" disabled={good.length === 0 || hindrance !== null} onClick={onSend}>
@@ -304,6 +331,17 @@ async function opened(files: readonly File[]): Promise<{ photos: File[]; trouble
     }
   }
   return { photos, troubles };
+}
+
+function useMedia(query: string): boolean {
+  return useSyncExternalStore(
+    (listener) => {
+      const media = window.matchMedia(query);
+      media.addEventListener("change", listener);
+      return () => media.removeEventListener("change", listener);
+    },
+    () => window.matchMedia(query).matches,
+  );
 }
 
 /** Photos dropped anywhere on the page, or pasted. Returns whether files hang over the page now. */
