@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.line import line_to
 from tests.pages import serious
 
 if TYPE_CHECKING:
@@ -126,20 +127,22 @@ def test_news_come_by_the_stream_and_what_was_missed_comes_after(
 ) -> None:
     service = start_service()
     content = photo.read_bytes()
-    page.goto(f"{service.base_url}/monitor")
-    expect(page.get_by_text("Live", exact=True)).to_be_visible()
-    expect(page.get_by_role("radio", name="Done 0")).to_be_visible()
-    send(service, {"seen.jpg": content})
-    expect(page.get_by_role("radio", name="Done 1")).to_be_visible()
-    expect(page.get_by_role("tabpanel").get_by_role("link", name="seen.jpg")).to_contain_text("Done")
+    panel = page.get_by_role("tabpanel")
+    with line_to(service.base_url) as line:
+        page.goto(f"{line.url}/monitor")
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        expect(page.get_by_role("radio", name="Done 0")).to_be_visible()
+        send(service, {"seen.jpg": content})
+        expect(page.get_by_role("radio", name="Done 1")).to_be_visible()
+        expect(panel.get_by_role("link", name="seen.jpg")).to_contain_text("Done")
 
-    page.context.set_offline(True)  # as a laptop that is closed
-    expect(page.get_by_text("Connection lost")).to_be_visible()
-    send(service, {"missed.jpg": content})
-    page.context.set_offline(False)
-    expect(page.get_by_text("Live", exact=True)).to_be_visible()
-    expect(page.get_by_role("radio", name="Done 2")).to_be_visible()
-    expect(page.get_by_role("tabpanel").get_by_role("link", name="missed.jpg")).to_contain_text("Done")
+        line.cut()  # as by a laptop that is closed
+        expect(page.get_by_text("Connection lost")).to_be_visible()
+        send(service, {"missed.jpg": content})
+        line.mend()
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        expect(page.get_by_role("radio", name="Done 2")).to_be_visible()
+        expect(panel.get_by_role("link", name="missed.jpg")).to_contain_text("Done")
 
 
 def test_one_image_with_all_that_is_known_of_it(page: Page, service: Service, photo: Path) -> None:
@@ -159,6 +162,29 @@ def test_one_image_with_all_that_is_known_of_it(page: Page, service: Service, ph
     assert Path(download.value.path()).read_bytes() == photo.read_bytes()
     page.get_by_role("link", name="Look at square of whole.jpg").click()
     expect(page.get_by_role("dialog", name="square of whole.jpg")).to_be_visible()
+
+
+def test_who_may_only_read_sees_all_and_changes_nothing(
+    page: Page, start_service: Callable[..., Service], photo: Path
+) -> None:
+    service = start_service()
+    send(service, {"cut.jpg": photo.read_bytes()[:90_000]})
+    body = json.dumps({"name": "watcher", "scopes": ["read"]}).encode()
+    request = urllib.request.Request(f"{service.base_url}/keys", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        key = json.load(answer)["secret"]
+    page.goto(f"{service.base_url}/monitor")
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Go in").click()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    expect(page.get_by_role("tab")).to_have_text(["Images", "Workers"])
+    page.get_by_role("radio", name="Failed 1").check()
+    expect(page.get_by_role("button", name="Corrupt image 1")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("Pause|again|Delete"))).to_have_count(0)
+    expect(page.get_by_role("checkbox")).to_have_count(0)
+    page.get_by_role("tabpanel").get_by_role("link", name="cut.jpg").click()
+    expect(page.get_by_role("heading", name="cut.jpg")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("again|Delete"))).to_have_count(0)
 
 
 def test_the_queue_is_paused_and_resumed(page: Page, start_service: Callable[..., Service], photo: Path) -> None:

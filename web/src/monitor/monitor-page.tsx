@@ -64,7 +64,7 @@ export default function MonitorPage() {
   const client = useQueryClient();
   const { data: session } = useSession();
   // A tenant sees its own images; how the service is, is for those who run it.
-  const watches = session?.owner === "" || (session?.open ?? false);
+  const watches = session?.owner === "";
   const queue = useQuery({ queryKey: ["queue"], queryFn: ({ signal }) => getQueue(signal) });
   const samples = useQuery({
     queryKey: ["samples"],

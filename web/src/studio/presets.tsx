@@ -1,52 +1,53 @@
 import type { ReactNode } from "react";
-import type { Preset } from "../api/types";
+import type { Preset, Recipe } from "../api/types";
 import { formatName } from "../lib/format";
-import { PencilIcon } from "../ui/icons";
+import { CheckIcon, PencilIcon } from "../ui/icons";
 import { type Choice, OWN } from "./choice";
 import { type Frame, frameOf, ratioOf, sizeOf } from "./frames";
 
 interface Props {
   presets: readonly Preset[];
   choice: Choice | undefined;
+  /** The photo that every card shows its variants of. */
+  picture: string;
   onChoose: (name: string) => void;
 }
 
 /** All presets, and a recipe of one's own after them. */
-export function Presets({ presets, choice, onChoose }: Props) {
+export function Presets({ presets, choice, picture, onChoose }: Props) {
   // The richest first: they tell most about what this place does.
   const sorted = presets.toSorted((a, b) => b.recipe.variants.length - a.recipe.variants.length);
   const chosen = choice && (choice.preset ?? OWN);
   return (
     <fieldset>
       <legend className="text-lg font-semibold tracking-tight">What to make</legend>
-      <div className="mt-3 grid grid-cols-2 gap-1.5">
+      <div className="mt-3 grid grid-cols-2 gap-1.5 min-[22rem]:grid-cols-3">
         {sorted.map(({ name, title, recipe }) => (
-          <Chip key={name} name={name} title={title} chosen={name === chosen} onChoose={onChoose}>
-            <span className="figures text-sm text-ink-faint">
-              {recipe.variants.length}
-              <span className="sr-only"> {recipe.variants.length === 1 ? "variant" : "variants"}</span>
-            </span>
-          </Chip>
+          <Card key={name} name={name} title={title} many={recipe.variants.length} chosen={name === chosen} onChoose={onChoose}>
+            <Glimpse recipe={recipe} picture={picture} />
+          </Card>
         ))}
-        <Chip name={OWN} title="Your own" chosen={chosen === OWN} onChoose={onChoose}>
-          <PencilIcon width={16} height={16} className="text-ink-faint" />
-        </Chip>
+        <Card name={OWN} title="Your own" many={null} chosen={chosen === OWN} onChoose={onChoose}>
+          <PencilIcon width={22} height={22} strokeWidth={1.3} className="text-ink-faint" />
+        </Card>
       </div>
     </fieldset>
   );
 }
 
-interface ChipProps {
+interface CardProps {
   name: string;
   title: string;
+  /** Variants that it makes; null: as many as one likes. */
+  many: number | null;
   chosen: boolean;
   onChoose: (name: string) => void;
   children: ReactNode;
 }
 
-function Chip({ name, title, chosen, onChoose, children }: ChipProps) {
+function Card({ name, title, many, chosen, onChoose, children }: CardProps) {
   return (
-    <label className="flex min-h-11 cursor-pointer items-center gap-2.5 rounded-lg border border-line bg-surface px-3 transition-colors hover:border-line-strong has-checked:border-accent has-checked:bg-accent-wash has-focus-visible:outline-[2.5px] has-focus-visible:outline-offset-2 has-focus-visible:outline-accent">
+    <label className="group relative cursor-pointer rounded-lg border border-line bg-surface px-2.5 pt-1.5 pb-1 transition-colors hover:border-line-strong has-checked:border-accent has-checked:bg-accent-wash has-checked:inset-ring has-checked:inset-ring-accent has-focus-visible:outline-[2.5px] has-focus-visible:outline-offset-2 has-focus-visible:outline-accent">
       <input
         type="radio"
         name="preset"
@@ -54,14 +55,57 @@ function Chip({ name, title, chosen, onChoose, children }: ChipProps) {
         checked={chosen}
         onChange={() => onChoose(name)}
         aria-describedby={chosen ? "choice-says" : undefined}
-        className="size-4 shrink-0 appearance-none rounded-full border-[1.5px] border-line-strong outline-none checked:border-[5px] checked:border-accent"
+        className="absolute inset-0 appearance-none rounded-lg outline-none"
       />
-      <span className="min-w-0 flex-1 truncate text-[0.9375rem] font-medium" title={title}>
-        {title}
+      <span className="flex h-9 items-center gap-1">
+        {children}
+        {chosen && (
+          <span className="absolute top-1.5 right-1.5 grid size-4.5 place-items-center rounded-full bg-accent text-on-accent">
+            <CheckIcon width={12} height={12} strokeWidth={2.4} />
+          </span>
+        )}
       </span>
-      {children}
+      <span className="mt-1 flex items-baseline gap-1.5 text-sm">
+        <span className="min-w-0 flex-1 truncate font-medium" title={title}>
+          {title}
+        </span>
+        {many !== null && (
+          <span className={`figures text-ink-faint group-has-checked:text-ink-soft ${many === 1 ? "sr-only" : ""}`}>
+            {many}
+            <span className="sr-only"> {many === 1 ? "variant" : "variants"}</span>
+          </span>
+        )}
+      </span>
     </label>
   );
+}
+
+/** Frames of a card, and the height of its tallest in pixels. */
+const GLIMPSES = 3;
+const LOW = 33;
+
+/** What a preset makes, at a glance: its most different shapes, cut from the photo. */
+function Glimpse({ recipe, picture }: { recipe: Recipe; picture: string }) {
+  const ratio = (frame: Frame) => Math.min(2, Math.max(0.5, ratioOf(frame, 3 / 2)));
+  const shapes = distinct(recipe.variants.map(frameOf))
+    .toSorted((a, b) => ratio(a) - ratio(b))
+    .filter((frame, index, all) => index === 0 || ratio(frame) / ratio(all[index - 1] ?? frame) > 1.15);
+  const places = shapes.length <= GLIMPSES ? shapes.keys() : [0, Math.floor(shapes.length / 2), shapes.length - 1];
+  return [...places].map((place) => {
+    const frame = shapes[place];
+    if (!frame) return null;
+    const height = LOW / Math.max(1, Math.sqrt(ratio(frame)) * 1.1);
+    return (
+      <img
+        key={frame.name}
+        src={picture}
+        alt=""
+        draggable={false}
+        style={{ width: height * ratio(frame), height }}
+        className={`rounded-[3px] bg-mat object-cover ${look(frame)}`}
+      />
+    );
+  });
 }
 
 /** Height of the largest frame, and the width that there is for all of them, in pixels. */

@@ -83,6 +83,7 @@ export function StudioPage() {
   const browse = useCallback(() => input.current?.click(), []);
   const shares = sending.state === "sending" ? sending.shares : null;
   const heading = useRef<HTMLHeadingElement>(null);
+  const picture = items.find((item) => item.picture)?.picture ?? "/samples/field-small.jpg";
   const shown = choice?.preset === null ? (choice.recipe.variants[open] ?? choice.recipe.variants[0]) : undefined;
   const preview = shown && <Preview photo={good[0]?.file ?? null} variant={shown} valid={valid} />;
 
@@ -157,11 +158,11 @@ export function StudioPage() {
             </Notice>
           ) : (
             <div className="min-h-[28rem]">
-              {presets.length > 0 && <Presets presets={presets} choice={choice} onChoose={choose} />}
+              {presets.length > 0 && <Presets presets={presets} choice={choice} picture={picture} onChoose={choose} />}
               {choice && (
                 <Chosen
                   choice={choice}
-                  picture={items.find((item) => item.picture)?.picture ?? "/samples/field-small.jpg"}
+                  picture={picture}
                   onEdit={() => void tidy(choice.recipe).then(changeOwn)}
                   onCode={() => void tidy(choice.recipe).then((recipe) => setCode({ ...choice, recipe }))}
                 />

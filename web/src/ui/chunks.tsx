@@ -54,7 +54,8 @@ const Chunk = memo(
       const element = list.current;
       if (!element) return;
       const observer = new IntersectionObserver(
-        ([entry]) => {
+        (entries) => {
+          const entry = entries.at(-1);
           if (!entry) return;
           // What has the focus stays, or the keyboard would be lost.
           if (!entry.isIntersecting && element.contains(document.activeElement)) return;
