@@ -72,7 +72,11 @@ export function useBatch(path: string, shared = false) {
       pending.push(event);
       timer ||= window.setTimeout(flush, DRAW_EVERY);
       // The record has the last word: the log of a batch that was reopened has an end in its middle.
-      if (ends(event)) void refresh();
+      // Closed before the service does it, or the browser would connect again.
+      if (ends(event)) {
+        source.close();
+        void refresh().then(() => setTurn((before) => before + 1));
+      }
     };
     source.onopen = () => setConnection("live");
     source.onerror = () => {

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "react";
-import { previewRecipe } from "../api/client";
+import { ApiError, previewRecipe } from "../api/client";
 import type { Recipe, RecipeVariant, Variant } from "../api/types";
 import { Compare } from "../batch/compare";
 import { isWhole } from "../batch/whole";
@@ -29,7 +29,7 @@ export function Preview({ photo, variant, valid }: Props) {
         <p className="text-sm text-ink-faint">{photo ? photo.name : "on a sample, until you add a photo"}</p>
       </div>
       <div
-        className={`relative grid h-[22rem] overflow-hidden rounded-2xl bg-mat ring-1 ring-line transition-opacity sm:h-[30rem] ${busy && made ? "opacity-60" : ""}`}
+        className={`relative grid h-[22rem] overflow-hidden rounded-2xl bg-mat ring-1 ring-line transition-opacity sm:h-[30rem] ${(busy || !valid) && made ? "opacity-60" : ""}`}
         aria-busy={busy}
       >
         {made ? (
@@ -38,8 +38,8 @@ export function Preview({ photo, variant, valid }: Props) {
           <span className={busy ? "motion-safe:animate-breathe bg-surface/60" : ""} />
         )}
       </div>
-      <p role="status" className={`figures mt-2 min-h-[2lh] text-[0.9375rem] leading-snug ${error ? "text-bad" : "text-ink-soft"}`}>
-        {error ?? (made ? facts(made) : busy ? "Making it…" : "Mend the recipe to see it.")}
+      <p role="status" className={`figures mt-2 min-h-[2lh] text-[0.9375rem] leading-snug ${error && valid ? "text-bad" : "text-ink-soft"}`}>
+        {!valid ? "Mend the recipe to see it." : (error ?? (busy ? "Making it…" : made && facts(made)))}
       </p>
     </section>
   );
@@ -76,7 +76,9 @@ function useMade(photo: File | null, variant: RecipeVariant, valid: boolean) {
         setMade(next);
         setError(null);
       } catch (fault) {
-        if (!abort.signal.aborted) setError(fault instanceof Error ? fault.message : String(fault));
+        // What is wrong with the recipe itself stands beside it.
+        const known = fault instanceof ApiError && fault.problem.code === "bad-recipe";
+        if (!abort.signal.aborted) setError(known ? null : fault instanceof Error ? fault.message : String(fault));
       }
       if (!abort.signal.aborted) setBusy(false);
     }, SETTLE);
