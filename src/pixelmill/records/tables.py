@@ -182,7 +182,7 @@ images = Table(
     Index(None, "owner", "id"),
     Index(None, "owner", "state", "purged", "id"),
     Index(None, "state", "purged", "id"),
-    Index(None, "state", "error_code", "id"),
+    Index(None, "state", "error_code", "purged", "id"),
     Index(None, "state", "finished_at"),
 )
 

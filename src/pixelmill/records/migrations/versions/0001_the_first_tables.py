@@ -279,7 +279,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("batch_id", "position", name=op.f("uq_images_batch_id_position")),
     )
     with op.batch_alter_table("images", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_images_state_error_code_id"), ["state", "error_code", "id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_images_state_error_code_purged_id"), ["state", "error_code", "purged", "id"], unique=False
+        )
         batch_op.create_index(batch_op.f("ix_images_owner_id"), ["owner", "id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_images_owner_state_purged_id"), ["owner", "state", "purged", "id"], unique=False
