@@ -54,7 +54,7 @@ export function Builder({ recipe, onChange, onValid, open, onOpen }: Props) {
           Add a variant
         </Button>
         <p role="status" className="min-h-6 text-sm leading-snug text-bad">
-          {fault && `${fault.detail}${fault.pointer ? ` (at ${fault.pointer})` : ""}`}
+          {fault && (fault.detail.includes(fault.pointer) ? fault.detail : `${fault.detail} (at ${fault.pointer})`)}
         </p>
       </div>
     </FaultContext>
