@@ -50,7 +50,7 @@ class Sent:
 
 
 class Load:
-    """``rate`` in batches a second; a new one waits while ``most`` are not over (``ended`` counts those that are)."""
+    """``rate`` in batches a second, while fewer than ``most`` are on their way; each is followed to its end."""
 
     def __init__(
         self,
@@ -61,7 +61,6 @@ class Load:
         seed: int,
         rate: float,
         most: int,
-        ended: Callable[[], int],
     ) -> None:
         self.sent: list[Sent] = []
         self._url = url
@@ -70,8 +69,8 @@ class Load:
         self._seed = seed
         self._gap = 1 / rate
         self._most = most
-        self._ended = ended
         self._tasks: set[asyncio.Task[None]] = set()
+        self._over = False
 
     @property
     def accepted(self) -> list[Sent]:
@@ -82,10 +81,11 @@ class Load:
         async with httpx.AsyncClient(timeout=httpx.Timeout(20, connect=5)) as self._client:
             try:
                 while True:
-                    if len(self.sent) - self._ended() < self._most:
+                    if len(self._tasks) < self._most:
                         self._send(len(self.sent))
                     await asyncio.sleep(self._gap)
             finally:
+                self._over = True
                 with suppress(asyncio.CancelledError):
                     await asyncio.gather(*self._tasks)
 
@@ -127,6 +127,12 @@ class Load:
                 if isinstance(word, httpx.Response) and word.status_code < 500:
                     break
                 await asyncio.sleep(1)
+        while one.batch_id and not self._over:
+            word = await self._ask("GET", f"/batches/{one.batch_id}")
+            found = word.json() if isinstance(word, httpx.Response) and word.status_code == 200 else {}
+            if found.get("status", "waiting") not in ("waiting", "processing"):
+                break
+            await asyncio.sleep(1)
 
     async def _ask(self, method: str, path: str, **more: object) -> httpx.Response | str:
         try:

@@ -202,7 +202,7 @@ class Embedded(Rig):
         return await super().have(fault)
 
     async def _fill(self, seconds: float) -> str:
-        filler = self.data / "filler"
+        filler = self.data / f"filler-{seconds}"
         free = shutil.disk_usage(self.data).free
         with filler.open("wb") as file:
             try:
