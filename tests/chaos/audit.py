@@ -31,23 +31,23 @@ class Findings:
             self.broken.append(sentence)
 
 
-async def _rows(db: Database, *columns: Any) -> list[Row[Any]]:
+async def rows(db: Database, *columns: Any) -> list[Row[Any]]:
     async with db.read() as connection:
         return list(await connection.execute(select(*columns)))
 
 
 async def unfinished(db: Database) -> list[str]:
     """Images that have not ended, with their state."""
-    return [f"{row.id} {row.state}" for row in await _rows(db, images.c.id, images.c.state) if row.state not in OVER]
+    return [f"{row.id} {row.state}" for row in await rows(db, images.c.id, images.c.state) if row.state not in OVER]
 
 
 async def untold(db: Database) -> int:
-    return sum(row.state in ("due", "sending") for row in await _rows(db, deliveries.c.state))
+    return sum(row.state in ("due", "sending") for row in await rows(db, deliveries.c.state))
 
 
 async def left_over(db: Database, storage: Storage) -> tuple[int, int]:
     """Batches in the record, and objects in the storage."""
-    return len(await _rows(db, batches.c.id)), len([stat async for stat in storage.list("")])
+    return len(await rows(db, batches.c.id)), len([stat async for stat in storage.list("")])
 
 
 async def tell_now(db: Database) -> None:
@@ -73,15 +73,15 @@ async def check(
     ``told``: how often the receiver of webhooks got each (batch, message id).
     """
     found = Findings()
-    its_batches = {row.id: row for row in await _rows(db, batches)}
+    its_batches = {row.id: row for row in await rows(db, batches)}
     its_images: dict[str, list[Row[Any]]] = defaultdict(list)
-    for row in await _rows(db, images):
+    for row in await rows(db, images):
         its_images[row.batch_id].append(row)
     its_variants: dict[str, list[Row[Any]]] = defaultdict(list)
-    for row in await _rows(db, variants):
+    for row in await rows(db, variants):
         its_variants[row.image_id].append(row)
     its_events: dict[str, list[Row[Any]]] = defaultdict(list)
-    for row in await _rows(db, events.c.batch_id, events.c.seq, events.c.event, events.c.job_id, events.c.variant):
+    for row in await rows(db, events.c.batch_id, events.c.seq, events.c.event, events.c.job_id, events.c.variant):
         its_events[row.batch_id].append(row)
 
     for number, batch_id in accepted.items():
@@ -94,7 +94,7 @@ async def check(
     for batch in its_batches.values():
         _batch(found, batch, its_images[batch.id], its_variants, sorted(its_events[batch.id], key=lambda e: e.seq))
     await _bytes(found, storage, its_batches, its_images, its_variants)
-    _webhooks(found, its_batches, await _rows(db, deliveries), told)
+    _webhooks(found, its_batches, await rows(db, deliveries), told)
 
     everything = [image for of_batch in its_images.values() for image in of_batch]
     states = Counter(image.state for image in everything)
@@ -102,7 +102,7 @@ async def check(
         len(everything) == sum(states[state] for state in OVER),
         f"{len(everything)} images were accepted, and their ends are {dict(states)}",
     )
-    tries = await _rows(db, attempts.c.outcome)
+    tries = await rows(db, attempts.c.outcome)
     found.sums |= {
         "batches": len(its_batches),
         "images": len(everything),

@@ -7,7 +7,9 @@ real file of every format and tries the forbidden ones.
 from __future__ import annotations
 
 import resource
+import sys
 from pathlib import Path
+from typing import Any
 
 import pyvips
 
@@ -24,8 +26,20 @@ LOADERS = {
 NO_MEMORY = ("out of memory", "insufficient memory", "unable to allocate", "cannot allocate memory")
 
 
+def _text(pointer: Any) -> str:
+    """A text of libvips'. pyvips believes that all are UTF-8, but messages and names of fields may hold bytes of the
+    file; and while a message cannot be read it stays, and is told of the next image too."""
+    if pointer == pyvips.ffi.NULL:
+        return "NULL"
+    text = pyvips.ffi.string(pointer)
+    return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+
+
 def setup() -> None:
     """Loaders on the list only; no cache of operations, since no image comes twice."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "pyvips" and hasattr(module, "_to_string"):
+            module._to_string = _text  # type: ignore[attr-defined]
     pyvips.cache_set_max(0)
     pyvips.cache_set_max_mem(0)
     pyvips.cache_set_max_files(0)
