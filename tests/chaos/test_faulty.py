@@ -91,8 +91,7 @@ async def story(place: Place, faults: Faults) -> list[str]:
     async with AsyncExitStack() as stack:
         for one in (plain, db, queue, taking):
             stack.push_async_callback(one.close)
-        presence = Presence(db, settings, "worker")
-        await again(presence.enter)
+        presence = await again(lambda: arrive(db, settings))
         intake = Intake(db, storage, queue, settings, presence=presence)
         slots = Slots(2)
         millhand = Millhand(db, storage, queue, place.decoders, settings, presence=presence, aside=slots.aside)
@@ -147,6 +146,12 @@ async def _look(
     except TimeoutError:
         broken.append(f"left after retention (batches, objects): {await audit.left_over(db, storage)}")
     return broken
+
+
+async def arrive(db: Database, settings: Settings) -> Presence:
+    presence = Presence(db, settings, "worker")
+    await presence.enter()
+    return presence
 
 
 async def send(intake: Intake, number: int, callback: str) -> tuple[int, str]:
