@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from pixelmill.errors import PixelmillError
@@ -141,10 +142,11 @@ def _server(url: URL, pool: int) -> AsyncEngine:
 
 @asynccontextmanager
 async def _reachable() -> AsyncIterator[None]:
-    """A server that cannot be reached, or a lock not given in time, is `unavailable`; a fault of ours is not."""
+    """A server that cannot be reached, or a lock or a connection not given in time, is `unavailable`; a fault of ours
+    is not."""
     try:
         yield
-    except (OperationalError, InterfaceError, sqlite3.OperationalError, OSError, TimeoutError) as error:
+    except (OperationalError, InterfaceError, PoolTimeout, sqlite3.OperationalError, OSError, TimeoutError) as error:
         raise PixelmillError("unavailable", "The database did not answer; try again in a moment.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
