@@ -222,8 +222,10 @@ def too_many(most: int) -> PixelmillError:
 
 async def tell(queue: Queue, jobs: Sequence[Job], batch_id: str) -> None:
     """Tell the queue, and whoever watches. If it is down, the reconciler does it when it is back."""
+    if not jobs:
+        await queue.ring([batch_id])
+        return
     try:
-        await queue.add(jobs)
+        await queue.add(jobs, ring=batch_id)
     except PixelmillError:
         log.warning("the queue is down; %d images of batch %s are queued when it is back", len(jobs), batch_id)
-    await queue.ring([batch_id])

@@ -64,8 +64,11 @@ class Queue:
         """The connection name by which Arena and bull-board list a worker."""
         return f"bull:{base64.b64encode(self.name.encode()).decode()}:w:{socket.gethostname()}-{os.getpid()}"
 
-    async def add(self, jobs: Sequence[Job]) -> None:
-        """Queue jobs in one round trip (a thousand each). An id that BullMQ holds in any state is left as it is."""
+    async def add(self, jobs: Sequence[Job], *, ring: str | None = None) -> None:
+        """Queue jobs in one round trip (a thousand each). An id that BullMQ holds in any state is left as it is.
+
+        ``ring``: a batch to :meth:`ring` for, in the same round trip.
+        """
         for start in range(0, len(jobs), _CHUNK):
             chunk = jobs[start : start + _CHUNK]
             # No MULTI: to run twice is harmless, and a long transaction would hold up the server for others.
@@ -76,6 +79,8 @@ class Queue:
                 pipe.rpush(self._door, 1)
                 pipe.ltrim(self._door, 0, _KNOCKS - 1)
                 pipe.pexpire(self._door, _KNOCK_MS)
+            if ring and start == 0:
+                pipe.publish(self._bell, ring)
             await self._answer(self._protocol.piped(pipe), len(chunk))
 
     async def knock(self, client: Redis, seconds: float) -> bool:
