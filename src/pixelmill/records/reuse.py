@@ -40,7 +40,7 @@ async def reuse(db: Database, held: Claim, known: Mapping[str, Known]) -> Claim:
         return left
     these = _these(known.values())
     wanted = {held.digests[name] for name in known}
-    async with db.write() as tx:
+    async with db.write(few=True) as tx:
         batch, row = await held_by(tx, held)
         # What somebody is giving up is locked, and skipped; what is locked here cannot be given up meanwhile.
         query = select(variants).where(these, variants.c.digest.in_(wanted))
