@@ -46,6 +46,16 @@ def take(page: Page, address: str, look: str) -> None:
     page.get_by_role("link", name="Look at").click()
     page.wait_for_timeout(1000)
     keep(page, f"compare-{look}")
+    page.goto(address)
+    page.set_input_files("input[type=file]", SAMPLES[1:2])
+    page.get_by_role("radio", name="Your own").check()
+    page.get_by_role("combobox", name="Add a step").select_option("grayscale")
+    preview = page.get_by_role("region", name="Preview")
+    preview.get_by_text("quality").wait_for()
+    preview.get_by_role("slider").wait_for()
+    preview.scroll_into_view_if_needed()
+    page.wait_for_timeout(1500)
+    keep(page, f"recipe-{look}")
     page.goto(f"{address}/monitor")
     page.get_by_role("link", name=SAMPLES[0].name).first.wait_for()
     page.wait_for_timeout(1500)
@@ -60,6 +70,7 @@ def main() -> None:
         for look, viewport in (("light", DESKTOP), ("dark", DESKTOP), ("phone", PHONE)):
             scheme = "dark" if look == "dark" else "light"
             with browser.new_context(color_scheme=scheme, viewport=viewport) as context:
+                context.set_default_timeout(120_000)
                 take(context.new_page(), address, look)
         browser.close()
 
