@@ -98,7 +98,7 @@ export function Jobs({ queue, filter, onFilter, scopes }: Props) {
         </p>
       )}
       {jobs.length > 0 && changes && (
-        <label className="mt-3 flex min-h-11 cursor-pointer items-center gap-3 border-b border-line text-sm text-ink-soft">
+        <label className="-mx-3 mt-3 flex min-h-11 cursor-pointer items-center gap-3 border-b border-line px-3 text-sm text-ink-soft">
           <Check
             checked={selected.length === jobs.length}
             mixed={selected.length > 0 && selected.length < jobs.length}
