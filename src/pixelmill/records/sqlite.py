@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -148,23 +149,21 @@ class _Raw(sqlite3.Connection):
 class _Cursor(sqlite3.Cursor):
     """Fetches as it executes, in the same thread."""
 
-    _rows: list[Any]
+    _rows: deque[Any]
 
     def execute(self, sql: str, parameters: Any = ()) -> _Cursor:
         super().execute(sql, parameters)
-        self._rows = super().fetchall() if self.description else []
+        self._rows = deque(super().fetchall() if self.description else ())
         return self
 
     def fetchone(self) -> Any:
-        return self._rows.pop(0) if self._rows else None
+        return self._rows.popleft() if self._rows else None
 
     def fetchmany(self, size: int | None = None) -> list[Any]:
-        size = size or self.arraysize
-        found, self._rows = self._rows[:size], self._rows[size:]
-        return found
+        return [self._rows.popleft() for _ in range(min(size or self.arraysize, len(self._rows)))]
 
     def fetchall(self) -> list[Any]:
-        found, self._rows = self._rows, []
+        found, self._rows = list(self._rows), deque()
         return found
 
 

@@ -1,0 +1,78 @@
+"""SQLite's own connections: whole or nothing, one writer at a time, usable after whoever waited is canceled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from pixelmill.pipeline.presence import new_id
+from pixelmill.records import Database, intents, migrate, sqlite_url
+from pixelmill.records.tables import intents as table
+from pixelmill.records.tables import now
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(sqlite_url(tmp_path))
+    await migrate(database)
+    yield database
+    await database.close()
+
+
+def row() -> dict[str, object]:
+    return {"batch_id": new_id(), "process_id": "p", "state": "open", "created_at": now()}
+
+
+async def count(db: Database) -> int:
+    async with db.read(few=True) as connection:
+        return await connection.scalar(select(func.count()).select_from(table)) or 0
+
+
+@pytest.mark.parametrize("few", [True, False])
+@pytest.mark.parametrize("rows", [1, 1000])
+async def test_a_transaction_that_fails_leaves_nothing(db: Database, few: bool, rows: int) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with db.write(few=few) as tx:
+            await tx.execute(insert(table), [row() for _ in range(rows)])
+            raise ZeroDivisionError
+    assert await count(db) == 0
+    async with db.write(few=few) as tx:
+        await tx.execute(insert(table), [row() for _ in range(rows)])
+    assert await count(db) == rows
+
+
+async def test_whoever_is_canceled_holds_up_nobody(db: Database) -> None:
+    begun = [asyncio.create_task(intents.begin(db, new_id(), "p")) for _ in range(40)]
+    for number, task in enumerate(begun):
+        await asyncio.sleep(0)
+        if number % 2:
+            task.cancel()
+    ends = await asyncio.gather(*begun, return_exceptions=True)
+    assert not [end for end in ends if isinstance(end, Exception)]
+    await intents.begin(db, new_id(), "p")
+    # A commit that was on its way is done, whether anybody heard of it or not.
+    assert sum(end is None for end in ends) + 1 <= await count(db) <= 41
+
+
+async def test_processes_take_turns(db: Database, tmp_path: Path) -> None:
+    other = Database(sqlite_url(tmp_path))
+    try:
+        await asyncio.gather(*(intents.begin(one, new_id(), "p") for _ in range(20) for one in (db, other)))
+    finally:
+        await other.close()
+    assert await count(db) == 40
+
+
+async def test_rows_come_one_by_one_and_in_parts(db: Database) -> None:
+    async with db.write() as tx:
+        await tx.execute(insert(table), [row() for _ in range(10)])
+    async with db.read() as connection:
+        found = await connection.execute(select(table.c.batch_id).order_by(table.c.batch_id))
+        first, some, rest = found.fetchone(), found.fetchmany(4), found.fetchall()
+    assert first is not None
+    assert (len(some), len(rest)) == (4, 5)
+    assert [first, *some, *rest] == sorted([first, *some, *rest])
