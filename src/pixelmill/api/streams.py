@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pixelmill.api import schemas
-from pixelmill.api.whole_log import WholeLog
+from pixelmill.api.whole_log import Told, WholeLog
 from pixelmill.records import batches, events
 from pixelmill.records.models import Event
 
 if TYPE_CHECKING:
     from pixelmill.records.database import Database
+    from pixelmill.records.events import Place
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -32,6 +33,8 @@ log = structlog.stdlib.get_logger(__name__)
 PAGE = 200
 #: Seconds between two comments on an idle stream: proxies cut connections that are silent for a minute or less.
 HEARTBEAT = 15
+#: Seconds that doorbells are heard on when the last listener is gone: the next one mostly comes soon.
+LINGER = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +110,22 @@ class Tail:
 class Hub:
     """All live streams of this process. ``doorbells`` yields ids of batches with news, None for "look at all"."""
 
-    def __init__(self, database: Database, doorbells: Callable[[], AsyncIterator[frozenset[str] | None]]) -> None:
+    def __init__(
+        self, database: Database, doorbells: Callable[[], AsyncGenerator[frozenset[str] | None, None]]
+    ) -> None:
         self.closing = False
         #: Every batch's events, for those who watch the whole service.
-        self.everything = WholeLog(database)
+        self._whole_log = WholeLog(database)
         self._database = database
         self._doorbells = doorbells
         self._tails: dict[str, Tail] = {}
+        #: Somebody listens, or did a moment ago: without anybody, each bell would be work for nothing.
+        self._wanted = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Hub]:
         """Listen for doorbells while the block runs; then end every stream."""
-        tasks = [asyncio.create_task(work()) for work in (self._hear, self._tick, self.everything.keep_time)]
+        tasks = [asyncio.create_task(work()) for work in (self._hear, self._tick, self._whole_log.keep_time)]
         try:
             yield self
         finally:
@@ -130,13 +137,14 @@ class Hub:
     def close(self) -> None:
         """End every stream now. Servers wait for open responses before they stop: call it before stopping them."""
         self.closing = True
-        self.everything.close()
+        self._whole_log.close()
         self._ring_all()
 
     async def listen(self, batch_id: str, seq: int = 0) -> AsyncGenerator[Line | None, None]:
         """The events after ``seq``, each once and in order, until the batch is over; None when a heartbeat is due."""
         tail = self._tails.setdefault(batch_id, Tail(self._database, batch_id))
         tail.listeners += 1
+        self._wanted.set()
         clock = asyncio.get_running_loop().time
         quiet_since = clock()
         try:
@@ -160,21 +168,43 @@ class Hub:
             if tail.listeners == 0 and self._tails.get(batch_id) is tail:
                 del self._tails[batch_id]
 
+    async def listen_to_all(
+        self, place: Place | None, owner: str | None, *, samples: bool
+    ) -> AsyncGenerator[Told, None]:
+        """See :meth:`WholeLog.listen`."""
+        self._wanted.set()
+        async with contextlib.aclosing(self._whole_log.listen(place, owner, samples=samples)) as told:
+            async for one in told:
+                yield one
+
     async def _hear(self) -> None:
         while True:
+            await self._wanted.wait()
             try:
-                async for rung in self._doorbells():
-                    self.everything.ring()
-                    if rung is None:
-                        self._ring_all()
-                    else:
-                        for batch_id in rung & self._tails.keys():
-                            self._tails[batch_id].ring()
+                await self._hear_while_wanted()
             except Exception as error:
                 log.warning("doorbells stopped", error=repr(error))
-            await asyncio.sleep(1)
-            self.everything.ring()
-            self._ring_all()
+                await asyncio.sleep(1)
+                self._whole_log.ring()
+                self._ring_all()
+
+    async def _hear_while_wanted(self) -> None:
+        clock = asyncio.get_running_loop().time
+        listened_at = clock()
+        async with contextlib.aclosing(self._doorbells()) as doorbells:
+            async for rung in doorbells:
+                if self._tails or self._whole_log.listeners:
+                    listened_at = clock()
+                elif clock() - listened_at > LINGER:
+                    # Whoever comes from now on sets it again, and is rung for when the bells are heard again.
+                    self._wanted.clear()
+                    return
+                self._whole_log.ring()
+                if rung is None:
+                    self._ring_all()
+                else:
+                    for batch_id in rung & self._tails.keys():
+                        self._tails[batch_id].ring()
 
     async def _tick(self) -> None:
         """Ring every watched batch once in HEARTBEAT seconds, some each second: heartbeats, and lost doorbells."""

@@ -59,7 +59,7 @@ class WholeLog:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._closing = False
-        self._listeners = 0
+        self.listeners = 0
         self._news = asyncio.Event()
         self._rung = 0
         self._reads: dict[Place, tuple[int, asyncio.Task[list[_Line]]]] = {}
@@ -82,7 +82,7 @@ class WholeLog:
         """Ring each second while somebody listens: for lost doorbells, signs of life and samples."""
         while True:
             await asyncio.sleep(1)
-            if self._listeners:
+            if self.listeners:
                 while self._ends and self._ends[0][0] < time.monotonic() - SETTLED:
                     self._settled = max(self._settled, self._ends.popleft()[1])
                 self.ring()
@@ -92,7 +92,7 @@ class WholeLog:
 
         With new ``samples`` of how the service is, if they are wanted. Never ends by itself.
         """
-        self._listeners += 1
+        self.listeners += 1
         try:
             newest = await events.newest(self._database)
             if place is not None and newest.last - place.last > MOST_MISSED:
@@ -127,7 +127,7 @@ class WholeLog:
                 await asyncio.sleep(PAUSE)
                 await news.wait()
         finally:
-            self._listeners -= 1
+            self.listeners -= 1
 
     async def _page(self, place: Place) -> list[_Line]:
         """The next events that a reader at ``place`` has not seen. One read serves all who ask between two rings."""

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -161,7 +161,7 @@ class Queue:
         except PixelmillError:
             log.debug("doorbell.unheard")
 
-    async def bells(self) -> AsyncIterator[frozenset[str] | None]:
+    async def bells(self) -> AsyncGenerator[frozenset[str] | None, None]:
         """Batch ids as they ring, those that ring together in one set. Never ends by itself.
 
         None says "look yourself": after every (re)connection, for what rang before was not heard, and every 2 s

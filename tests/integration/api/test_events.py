@@ -149,6 +149,23 @@ async def test_many_listeners_cost_one_reading_and_none_is_left(site: Site) -> N
         await asyncio.sleep(0.01)
 
 
+async def test_bells_are_heard_only_while_somebody_listens(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "LINGER", 0.0)
+    batch = await site.accepted()
+    hub = site.app.state.hub
+    assert not hub._wanted.is_set()
+    for _ in range(2):  # and again for whoever comes later
+        async with listen(site, batch) as stream:
+            await anext(aiter(stream))
+            assert hub._wanted.is_set()
+        while hub._wanted.is_set():
+            await site.parts.queue.ring([batch["batchId"]])
+            await asyncio.sleep(0.01)
+    async with listen(site, batch) as stream:
+        await site.finish(batch)
+        assert (await stream.all())[-1].data["event"] == "batch.completed"
+
+
 async def test_a_listener_that_goes_away_is_forgotten(site: Site) -> None:
     batch = await site.accepted()
     async with listen(site, batch) as stream:

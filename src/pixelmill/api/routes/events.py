@@ -108,7 +108,7 @@ async def all_events(
 
 async def _all_lines(hub: Hub, place: Place | None, door: Door, caller: Caller) -> AsyncIterator[str]:
     yield f"retry: {RETRY}\n\n"
-    async with aclosing(hub.everything.listen(place, caller.view, samples=caller.may("watch"))) as told:
+    async with aclosing(hub.listen_to_all(place, caller.view, samples=caller.may("watch"))) as told:
         async for one in door.while_welcome(caller, told):
             # An id alone moves the place of who listens and is no event to it.
             kind = f"event: {one.kind}\n" if one.kind else ""
