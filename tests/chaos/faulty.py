@@ -54,11 +54,11 @@ class FaultyDatabase(Database):
         self._faults = faults
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, **options: Any) -> AsyncIterator[AsyncConnection]:
         how = self._faults.at("write")
         if how == "before":
             raise _away("records")
-        async with super().write() as connection:
+        async with super().write(**options) as connection:
             yield connection
             if how == "timeout":
                 raise _away("records")
@@ -66,11 +66,11 @@ class FaultyDatabase(Database):
             raise _away("records")
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self, **options: Any) -> AsyncIterator[AsyncConnection]:
         how = self._faults.at("read")
         if how == "before":
             raise _away("records")
-        async with super().read() as connection:
+        async with super().read(**options) as connection:
             yield connection
         if how:
             raise _away("records")

@@ -78,7 +78,13 @@ def decode(
     """
     with reading():
         image = load_luma(data, header, size) if luma else load(data, header, size, animated)
-        return Base(image.copy_memory(), header.size, shared)
+        return Base(_without_spare_channels(image).copy_memory(), header.size, shared)
+
+
+def _without_spare_channels(image: pyvips.Image) -> pyvips.Image:
+    """Colours and one channel of transparency: a TIFF may have more, and no step or format knows what they mean."""
+    most = {"b-w": 2, "grey16": 2, "cmyk": 5}.get(str(image.interpretation), 4)
+    return image.extract_band(0, n=most) if image.bands > most else image
 
 
 def can_luma(header: Header) -> bool:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+import os
+import signal
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image as Pillow
 
 from pixelmill.imaging import Decoders, Limits
+from pixelmill.imaging.results import Result
 from pixelmill.pipeline import Millhand, Presence, Reconciler
 from pixelmill.pipeline.ending import replay
 from pixelmill.pipeline.presence import bury
@@ -226,3 +231,27 @@ async def test_two_of_one_slot_do_not_bury_each_other_in_turns(parts: Parts) -> 
     await second._beat()
     assert (first.id, second.id) == ids
     assert set(ids) <= set(await processes.beats(parts.database))
+
+
+class Deadly(Decoders):
+    """A pool in which every image ends its decoder, once its header was read."""
+
+    async def make(self, *given: Any, **more: Any) -> AsyncGenerator[Result, None]:
+        async with aclosing(super().make(*given, **more)) as results:
+            async for result in results:
+                for pid in self.pids:
+                    os.kill(pid, signal.SIGSEGV)
+                yield result
+
+
+async def test_an_image_that_ends_its_decoder_twice_is_poison(parts: Parts, photo: Path) -> None:
+    batch_id, [image_id] = await accept(parts, photo.read_bytes())
+    async with Deadly(1, Limits(seconds=60)) as decoders:
+        millhand = hire(parts, decoders)
+        assert await millhand(Job(image_id, 1)) == Done({"retry": 2})
+        await asyncio.sleep(parts.settings.retry_seconds)  # its second try is not due before
+        ended = await millhand(Job(image_id, 2))
+    assert isinstance(ended, Failed)
+    image = await look(parts, image_id)
+    assert (image.state, image.error_code) == (State.FAILED, "poison-image")
+    assert (await batch(parts, batch_id)).status is BatchStatus.COMPLETED_WITH_ERRORS

@@ -174,3 +174,10 @@ def test_a_laughing_svg_is_refused() -> None:
     with pytest.raises(PixelmillError) as error:
         convert(data.encode())
     assert error.value.code in ("corrupt-image", "unsupported-format")
+
+
+@pytest.mark.parametrize(("interpretation", "bands"), [("b-w", 3), ("b-w", 4), ("srgb", 5)])
+def test_channels_that_nobody_knows_are_left_out(interpretation: str, bands: int) -> None:
+    grey = pictures.photo().extract_band(0)
+    many = grey.bandjoin([grey] * (bands - 1)).copy(interpretation=interpretation)
+    assert convert(many.tiffsave_buffer())
