@@ -55,7 +55,7 @@ async def finish_one(db: Database, storage: Storage) -> None:
     await intents.begin(db, "b", "api")
     image = NewImage("i", "i.png", "originals/b/i", len(data), None, "png")
     new = NewBatch("b", "", None, {}, ("v",), {"number": 0}, "http://127.0.0.1/", 0, [image])
-    assert await intents.accept(db, new, admitted=True)
+    assert await intents.accept(db, new)
     held = await work.claim(db, "i", 1, token="t", process_id="p", worker="w")
     assert isinstance(held, Claim)
     await storage.put("processed/b/i/t-v.png", data)
