@@ -164,8 +164,8 @@ class FaultyQueue(Queue):
             raise _away("queue")
         return answer
 
-    async def add(self, jobs: Sequence[Job]) -> None:
-        await self._failing("add", super().add(jobs))
+    async def add(self, jobs: Sequence[Job], **options: Any) -> None:
+        await self._failing("add", super().add(jobs, **options))
 
     async def known(self, jobs: Sequence[Job]) -> list[bool]:
         found: list[bool] = await self._failing("known", super().known(jobs))
