@@ -1,4 +1,4 @@
-/** One value kept in this browser's database: unlike localStorage it holds files, and survives a reload. */
+/** Values kept in this browser's database: unlike localStorage it holds files, and survives a reload. */
 
 const NAME = "pixelmill";
 const STORE = "kept";

@@ -18,11 +18,13 @@ export type Sending =
 
 export type What = { preset: string } | { recipe: Recipe };
 
-interface Piece {
-  file: File;
+/** Where a file is going, and whether it is there. */
+interface Place {
   url: string | null;
   done: boolean;
 }
+
+type Piece = Place & { file: File };
 
 /** What is kept until the batch is accepted. */
 interface Order {
@@ -31,7 +33,14 @@ interface Order {
   pieces: Piece[];
 }
 
+interface Places {
+  key: string;
+  places: Place[];
+}
+
 const KEPT = "sending";
+/** Kept apart from the files, which need not be copied again for each of them that arrives. */
+const PLACES = "sending.places";
 /** Files that travel at the same time. */
 const AT_ONCE = 3;
 /** Milliseconds. */
@@ -74,19 +83,19 @@ export async function send(items: readonly Item[], what: What): Promise<void> {
 /** Goes on with what a reload broke off. Where the browser cannot tell whether another tab does so, it asks first. */
 export async function resume(agreed = false): Promise<void> {
   if (sending.state !== "idle" && sending.state !== "waiting") return;
-  const order = await kept.get<Order>(KEPT).catch(() => undefined);
+  const order = await unfinished();
   if (!order) return;
   if (!agreed && !locks()) return tell({ state: "waiting", left: order.pieces.filter(({ done }) => !done).length });
   await alone(async () => {
     // Another tab may have ended it while this one waited.
-    const now = await kept.get<Order>(KEPT).catch(() => undefined);
+    const now = await unfinished();
     if (now) await run(now, add(now.pieces.map(({ file }) => file)));
   });
 }
 
 /** Gives up what a reload broke off. */
 export async function discard(): Promise<void> {
-  const order = await kept.get<Order>(KEPT).catch(() => undefined);
+  const order = await unfinished();
   await forget();
   tell({ state: "idle" });
   await dropAll(order?.pieces ?? []);
@@ -126,8 +135,16 @@ async function run(order: Order, items: readonly Item[]): Promise<void> {
     tell({ state: "sending", shares, sent: sent.reduce((a, b) => a + b, 0), total, lost: waiting.size > 0 });
   };
   const drawSoon = () => (timer ||= window.setTimeout(draw, DRAW_EVERY));
-  let saving = keep(order);
-  const save = () => (saving = saving.then(() => keep(order)));
+  let saving = keep(KEPT, order);
+  let due = false;
+  const save = () => {
+    if (due) return; // what waits to be saved is read when it is
+    due = true;
+    saving = saving.then(() => {
+      due = false;
+      return keep(PLACES, { key: order.key, places: pieces.map(({ url, done }) => ({ url, done })) } satisfies Places);
+    });
+  };
   draw();
 
   /** Tries until it is done or refused: a connection that is lost comes back. */
@@ -155,7 +172,7 @@ async function run(order: Order, items: readonly Item[]): Promise<void> {
           signal,
           onUrl: (url) => {
             piece.url = url;
-            void save();
+            save();
           },
           onProgress: (bytes) => {
             sent[index] = bytes;
@@ -172,7 +189,7 @@ async function run(order: Order, items: readonly Item[]): Promise<void> {
     piece.done = true;
     sent[index] = piece.file.size;
     drawSoon();
-    void save();
+    save();
   };
 
   try {
@@ -244,8 +261,16 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
 }
 
 // A browser that keeps nothing (a private window, a full disk) still sends; only a reload ends it then.
-const keep = (order: Order) => kept.put(KEPT, order).catch(() => undefined);
-const forget = () => kept.delete(KEPT).catch(() => undefined);
+const keep = (name: string, value: Order | Places) => kept.put(name, value).catch(() => undefined);
+const forget = () => Promise.all([KEPT, PLACES].map((name) => kept.delete(name).catch(() => undefined)));
+
+/** What a reload broke off, as far as it had come. */
+async function unfinished(): Promise<Order | undefined> {
+  const order = await kept.get<Order>(KEPT).catch(() => undefined);
+  const known = await kept.get<Places>(PLACES).catch(() => undefined);
+  if (!order || known?.key !== order.key) return order;
+  return { ...order, pieces: order.pieces.map((piece, index) => ({ ...piece, ...known.places[index] })) };
+}
 
 async function dropAll(pieces: readonly Piece[]): Promise<void> {
   const { dropFile } = await import("../api/upload");
