@@ -128,7 +128,7 @@ async def test_a_body_that_is_wrong_is_refused(site: Site, body: dict[str, Any])
 
 
 async def test_more_sources_than_are_taken(site_with: Callable[..., AbstractAsyncContextManager[Site]]) -> None:
-    async with site_with(max_sources=2) as site:
+    async with site_with(max_sources=2, max_files=2) as site:
         answer = await send(site, *({"url": "http://a.example/a"},) * 3)
         assert (answer.status_code, answer.json()["code"]) == (413, "too-many-files")
 
