@@ -71,6 +71,11 @@ async def check(settings: Settings) -> None:
     secret.load(settings)
     targets.connect(settings)
     await (await storage(settings)).close()
+    db = database(settings)
+    try:
+        await records.check(db)
+    finally:
+        await db.close()
 
 
 def queue(settings: Settings) -> Queue:
@@ -93,6 +98,7 @@ def limits(settings: Settings) -> Limits:
 @asynccontextmanager
 async def _present(db: records.Database, settings: Settings, kind: str) -> AsyncIterator[Presence]:
     """This process is known, and beats, for the length of the block."""
+    await records.check(db)
     presence = Presence(db, settings, kind)
     await presence.enter()
     beating = asyncio.create_task(presence.beat())

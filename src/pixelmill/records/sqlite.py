@@ -1,4 +1,4 @@
-"""SQLite without a thread to cross at every step. Why not aiosqlite: docs/decisions/0007-what-an-image-costs.md.
+"""SQLite without a thread to cross at every step. Why not aiosqlite: docs/decisions/0009-what-an-image-costs.md.
 
 Statements that touch few rows by key take microseconds: they run where they are called, on the event loop, so that the
 one write lock is held only as long as somebody works under it. What waits for the disk (a commit) and what may take

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import inspect
+
+from pixelmill.errors import PixelmillError
 from pixelmill.records.database import Database
 
 if TYPE_CHECKING:
@@ -35,3 +38,13 @@ async def migrate(db: Database) -> None:
     """Run what is missing; nothing when the database is up to date. Safe to call from several processes on SQLite."""
     async with db.write() as connection:
         await connection.run_sync(_run)
+
+
+async def check(db: Database) -> None:
+    """Raises ``unavailable``, with what to do, where the tables were never made."""
+    async with db.read() as connection:
+        made = await connection.run_sync(lambda found: inspect(found).has_table("alembic_version"))
+    if not made:
+        raise PixelmillError(
+            "unavailable", "The database has no tables yet. Run `pixelmill migrate`, or start the API with --migrate."
+        )

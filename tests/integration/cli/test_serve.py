@@ -34,10 +34,10 @@ def ready(service: servers.Service) -> bool:
         return False
 
 
-def serve(cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+def serve(cwd: Path, part: str = "serve", **env: str) -> subprocess.CompletedProcess[str]:
     """Run it to its end."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIXELMILL_", "REDIS_"))}
-    command = [servers.SCRIPTS / "pixelmill", "serve"]
+    command = [servers.SCRIPTS / "pixelmill", part]
     return subprocess.run(
         command, env={**kept, **env}, cwd=cwd, capture_output=True, text=True, timeout=60, check=False
     )
@@ -139,3 +139,13 @@ def test_a_database_that_is_not_there_is_said_and_not_tried_for_ever(tmp_path: P
     assert "DATABASE_URL" in done.stderr
     assert "hunter2" not in done.stderr
     assert "Stopped." in done.stderr
+
+
+@pytest.mark.parametrize("part", ["api", "worker"])
+def test_a_database_without_tables_is_said(part: str, tmp_path: Path, valkey_url: str) -> None:
+    done = serve(tmp_path, part, PIXELMILL_PORT="0", PIXELMILL_DATA_DIR=str(tmp_path / "data"), REDIS_URL=valkey_url)
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    assert f"{part}.cannot-run" in said
+    assert "pixelmill migrate" in said
+    assert "Traceback" not in said
