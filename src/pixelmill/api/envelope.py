@@ -131,6 +131,9 @@ class Envelope:
                     await body.drain()
                 headers = MutableHeaders(raw=list(message["headers"]))
                 headers["x-request-id"] = request_id
+                if status == 408:
+                    # RFC 9110, 15.5.9: without it the server may wait for the rest of the body, to use the connection.
+                    headers["connection"] = "close"
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 await send({**message, "headers": headers.raw})
