@@ -94,6 +94,18 @@ class Body:
                 while self._left > 0 and most > 0:
                     most -= len((await self.receive()).get("body", b""))
 
+    def let_go(self) -> None:
+        """Of the connection. The server waits for the rest of a body as long as anybody holds on to its end."""
+        self._receive = _gone
+
+
+async def _gone() -> Message:
+    return {"type": "http.disconnect"}
+
+
+async def _nowhere(_: Message) -> None:
+    """Where what is said after the end goes."""
+
 
 class Envelope:
     """Pure ASGI, so that a file is still sent by the server and a stream is still a stream."""
@@ -132,8 +144,7 @@ class Envelope:
                 headers = MutableHeaders(raw=list(message["headers"]))
                 headers["x-request-id"] = request_id
                 if status == 408:
-                    # RFC 9110, 15.5.9: without it the server may wait for the rest of the body, to use the connection.
-                    headers["connection"] = "close"
+                    headers["connection"] = "close"  # RFC 9110, 15.5.9: nobody waits for the rest of the body
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 await send({**message, "headers": headers.raw})
@@ -164,6 +175,9 @@ class Envelope:
                         status=status,
                         ms=took,
                     )
+                # What was raised keeps its frames, and these keep the connection, until the garbage is collected.
+                body.let_go()
+                receive, send = _gone, _nowhere
 
 
 def asks_for_head(scope: Scope) -> bool:

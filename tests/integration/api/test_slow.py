@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 
 import pytest
 from sqlalchemy import func, select
@@ -15,6 +16,14 @@ from tests.servers import LOOPBACK, Service
 from tests.sites import JPEG, Site, multipart
 
 FORM = "multipart/form-data; boundary=frontier"
+
+
+@pytest.fixture(autouse=True)
+def no_garbage_collection() -> Iterator[None]:
+    """A connection may not stay open until the garbage is collected, for that may take long."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 async def drip(site: Site, head: str, body: bytes, size: int, seconds: float) -> bytes:
