@@ -99,7 +99,8 @@ class Deliverer:
                     log.exception("sending webhooks broke off")
                 self._room.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._room.wait(), POLL)
+                    async with asyncio.timeout(POLL):
+                        await self._room.wait()
         finally:
             await self.close()
 

@@ -17,8 +17,7 @@ from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
-from pixelmill.queue.protocol import connect
-from pixelmill.queue.queue import DOWN
+from pixelmill.queue.client import DOWN, connect
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -17,8 +17,6 @@ from bullmq.job import Job as BullJob
 from bullmq.redis_connection import RedisConnection
 from bullmq.scripts import Scripts
 from redis.asyncio.client import Pipeline
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import NoScriptError
 
 from pixelmill.queue.job import NAME, Foreign, Job, read
@@ -30,25 +28,6 @@ _ENDED = "pixelmillEnded"  # a field of our own in the job's hash: this id was f
 # What stays to be looked at in Arena or bull-board. The record is in SQL, so that little is enough.
 KEEP_COMPLETED = {"count": 1_000}
 KEEP_FAILED = {"count": 5_000}
-
-
-def connect(url: str, *, retries: int = 2, name: str | None = None, connect_seconds: float = 1.0) -> redis.Redis:
-    """A client of our own.
-
-    redis-py's 5 s socket timeout equals the blocking pop's, which makes idle workers miss jobs for seconds; its
-    backoff of up to 10 s is replaced by one of at most 0.2 s, for whoever calls knows better when to try again.
-    """
-    pause = ExponentialBackoff(cap=0.2, base=0.02) if retries else NoBackoff()
-    options: dict[str, Any] = {"client_name": name} if name else {}
-    client: redis.Redis = redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=30,
-        socket_connect_timeout=connect_seconds,
-        retry=Retry(pause, retries),
-        **options,
-    )
-    return client
 
 
 class _Script:

@@ -8,22 +8,20 @@ import os
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError
 
 from pixelmill.errors import PixelmillError
-from pixelmill.queue.cancelling import obey_cancellation
+from pixelmill.queue.client import DOWN, connect
 from pixelmill.queue.job import Job
-from pixelmill.queue.protocol import Protocol, connect
+from pixelmill.queue.protocol import Protocol
 
 T = TypeVar("T")
 
 STATES = ("waiting", "prioritized", "delayed", "active", "paused", "completed", "failed")
-DOWN = (RedisError, OSError, TimeoutError)  # what a server that is away raises
 
 _PATIENCE = 1.0  # seconds for one answer
 _PATIENCE_EACH = 0.001  # and for each job of many
@@ -172,8 +170,9 @@ class Queue:
             client = connect(self.url, retries=0)
             try:
                 async with client, client.pubsub() as sub:
-                    await sub.subscribe(self._bell)
-                    if await _heard(sub, 5.0) is None:
+                    async with asyncio.timeout(5.0):
+                        await sub.subscribe(self._bell)
+                    if await sub.get_message(timeout=5.0) is None:
                         raise TimeoutError("The server does not answer.")
                     yield None
                     while True:
@@ -193,24 +192,18 @@ class Queue:
                 return await call
 
 
-async def _heard(sub: PubSub, seconds: float) -> dict[str, Any] | None:
-    message: dict[str, Any] | None = await sub.get_message(timeout=seconds)
-    obey_cancellation()
-    return message
-
-
 async def _rung(sub: PubSub) -> frozenset[str]:
     """Wait for a bell, then gather what rang with it."""
     ids: set[str] = set()
     while not ids:
-        message = await _heard(sub, _QUIET)
+        message = await sub.get_message(timeout=_QUIET)
         if message is None:  # silence, or a connection that is dead without a sign: ask
             await sub.ping()
-            message = await _heard(sub, 5.0)
+            message = await sub.get_message(timeout=5.0)
             if message is None:
                 raise TimeoutError("The server does not answer.")
         while message is not None:
             if message["type"] == "message":
                 ids.update(str(message["data"]).split(","))
-            message = await _heard(sub, 0.0)
+            message = await sub.get_message(timeout=0.0)
     return frozenset(ids)

@@ -12,17 +12,17 @@ import contextlib
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
 import structlog
 from redis.exceptions import AuthenticationError, NoPermissionError
 
-from pixelmill.queue.cancelling import cancel, obey_cancellation
+from pixelmill.queue.client import DOWN, LONGEST, connect
 from pixelmill.queue.job import Done, Failed, Handler, Later, Outcome
-from pixelmill.queue.protocol import Ghost, Nothing, Protocol, Taken, connect
-from pixelmill.queue.queue import DOWN, Queue
+from pixelmill.queue.protocol import Ghost, Nothing, Protocol, Taken
+from pixelmill.queue.queue import Queue
 from pixelmill.queue.slots import Slots
 
 log = structlog.stdlib.get_logger(__name__)
@@ -59,6 +59,7 @@ class Worker:
         self._protocol = Protocol(self._client, queue.name)
         self._active: dict[str, Taken] = {}
         self._slots = slots
+        self._knock: asyncio.Task[bool] | None = None
         self._working: set[asyncio.Task[None]] = set()
         self._handling: set[asyncio.Task[Outcome]] = set()
         self._stopping = asyncio.Event()
@@ -98,7 +99,7 @@ class Worker:
             while self._working:
                 await asyncio.wait(self._working)
         finally:
-            await asyncio.gather(*map(cancel, [*helpers, *self._working]))
+            await _end([*helpers, *self._working, *([self._knock] if self._knock else [])])
             for client in (self._client, self._waiting):
                 with contextlib.suppress(*DOWN):
                     await client.aclose()
@@ -130,15 +131,20 @@ class Worker:
     async def _urgent(self) -> bool:
         """All slots are busy. Wait for room (False), or for something urgent for which there is (True)."""
         self._slots.changed.clear()
+        knock = self._listen() if self._slots.has_urgent else None
         room = asyncio.create_task(self._slots.changed.wait())
-        waits: set[asyncio.Task[Any]] = {room}
-        if self._slots.has_urgent:
-            waits.add(asyncio.create_task(self._queue.knock(self._waiting, self._block_seconds)))
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            return not room.done() and all(one.result() for one in waits if one.done())
+            await asyncio.wait({room, knock} if knock else {room}, return_when=asyncio.FIRST_COMPLETED)
+            return knock is not None and knock.done() and not room.done() and knock.result()
         finally:
-            await asyncio.gather(*map(cancel, waits))
+            room.cancel()
+
+    def _listen(self) -> asyncio.Task[bool]:
+        """Listen at the door. Goes on when a slot gets free meanwhile: to break off would cost the connection."""
+        if self._knock is None or self._knock.done():
+            self._knock = asyncio.create_task(self._queue.knock(self._client, self._block_seconds))
+            self._knock.add_done_callback(_seen)
+        return self._knock
 
     async def _take(self) -> Taken | Nothing | Ghost:
         self._tokens += 1
@@ -150,7 +156,8 @@ class Worker:
         pipe = self._client.pipeline(transaction=True)
         pipe.lrem(self._protocol.keys["active"], 0, ghost.id)
         pipe.delete(self._protocol.key(ghost.id), self._protocol.key(ghost.id) + ":lock")
-        await pipe.execute()
+        async with asyncio.timeout(LONGEST):
+            await pipe.execute()
         log.warning("queue.job-was-deleted", job=ghost.id)
         return ghost
 
@@ -169,7 +176,7 @@ class Worker:
                 pop.result()
         finally:
             stop.cancel()
-            await cancel(pop)
+            await _end([pop])
             if self._stopping.is_set():  # the marker may have been taken by us, who will not act on it
                 with contextlib.suppress(*DOWN):
                     await self._protocol.wake()
@@ -285,7 +292,6 @@ class Worker:
                 self._is_down(error)
             except Exception:
                 log.exception("queue.chore-failed")
-            obey_cancellation()
             await asyncio.sleep(seconds)
 
     async def _warn_of_eviction(self) -> None:
@@ -306,6 +312,18 @@ class Worker:
         if self._down:
             self._down = False
             log.info("queue.back")
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Whoever waits for a task may have gone; its error is known, and of no interest then."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def _end(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    for task in (tasks := list(tasks)):
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _backoff(failures: int) -> float:

@@ -11,8 +11,8 @@ from collections import Counter
 from typing import Any
 
 from pixelmill.queue import Done, Foreign, Job, Queue
+from pixelmill.queue.client import connect
 from pixelmill.queue.job import Outcome
-from pixelmill.queue.protocol import connect
 from tests import servers
 from tests.queues import Private, counted, until, working
 

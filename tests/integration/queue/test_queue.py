@@ -9,7 +9,7 @@ import redis.asyncio as redis
 
 from pixelmill.errors import PixelmillError
 from pixelmill.queue import Done, Foreign, Job, Queue
-from pixelmill.queue.protocol import connect
+from pixelmill.queue.client import connect
 from tests.queues import Private, counted, until, working
 
 

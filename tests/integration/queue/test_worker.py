@@ -10,8 +10,8 @@ import redis.asyncio as redis
 from bullmq import Queue as BullQueue
 
 from pixelmill.queue import Done, Failed, Foreign, Job, Later, Queue, Slots
+from pixelmill.queue.client import connect
 from pixelmill.queue.job import Outcome
-from pixelmill.queue.protocol import connect
 from tests.queues import Private, counted, until, working
 
 
