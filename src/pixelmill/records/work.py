@@ -36,7 +36,10 @@ _VARIANTS = (
     .where(variants.c.image_id == bindparam("its"))
     .order_by(variants.c.position)
 )
-_VARIANT = update(variants).where(variants.c.image_id == bindparam("its"), variants.c.name == bindparam("named"))
+_OPEN = (State.WAITING, State.ACTIVE)
+_VARIANT = update(variants).where(
+    variants.c.image_id == bindparam("its"), variants.c.name == bindparam("named"), variants.c.state.in_(_OPEN)
+)
 _ATTEMPT = insert(attempts)
 
 
@@ -277,7 +280,7 @@ async def fail(db: Database, held: Claim, failure: Failure, report: Report) -> B
         if failure.delay is None:
             await tx.execute(
                 update(variants)
-                .where(variants.c.image_id == row.id, variants.c.state.in_((State.WAITING, State.ACTIVE)))
+                .where(variants.c.image_id == row.id, variants.c.state.in_(_OPEN))
                 .values(state=State.FAILED, error_code=failure.code, error=failure.reason)
             )
             await end_image(
@@ -310,7 +313,10 @@ async def held_by(tx: AsyncConnection, held: Claim) -> tuple[Batch, Row[Any]]:
 
 
 async def note(tx: AsyncConnection, row: Row[Any], report: Report) -> list[News]:
-    """Write down what was seen, made and lost of an image that is held; what to log of it."""
+    """Write down what was seen, made and lost of an image that is held; what to log of it.
+
+    A variant that is over stays as it is, without a word: it was written before, and only the answer was lost.
+    """
     if seen := report.seen:
         values = {"format": seen.format, "width": seen.width, "height": seen.height, "facts": seen.facts}
         await tx.execute(IMAGE, {"its": row.id, **values})
@@ -318,7 +324,8 @@ async def note(tx: AsyncConnection, row: Row[Any], report: Report) -> list[News]
     for made in report.made:
         done = {"state": State.COMPLETED, "progress": 100, "error_code": None, "error": None}
         done |= {name: getattr(made, name) for name in _MADE}
-        await tx.execute(_VARIANT, {"its": row.id, "named": made.name, **done})
+        if not (await tx.execute(_VARIANT, {"its": row.id, "named": made.name, **done})).rowcount:
+            continue
         data = {
             "format": made.format,
             "width": made.width,
@@ -332,8 +339,8 @@ async def note(tx: AsyncConnection, row: Row[Any], report: Report) -> list[News]
         news.append(News("variant.completed", row.id, made.name, data))
     for lost in report.lost:
         failed = {"state": State.FAILED, "error_code": lost.code, "error": lost.reason}
-        await tx.execute(_VARIANT, {"its": row.id, "named": lost.name, **failed})
-        news.append(News("variant.failed", row.id, lost.name, {"errorCode": lost.code, "reason": lost.reason}))
+        if (await tx.execute(_VARIANT, {"its": row.id, "named": lost.name, **failed})).rowcount:
+            news.append(News("variant.failed", row.id, lost.name, {"errorCode": lost.code, "reason": lost.reason}))
     return news
 
 

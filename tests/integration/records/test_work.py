@@ -190,6 +190,16 @@ async def test_a_try_that_failed_is_tried_again_and_makes_only_what_is_missing(d
     assert [attempt.outcome for attempt in await images.attempts(db, "one")] == ["retrying", "completed"]
 
 
+async def test_what_was_recorded_and_not_answered_is_told_once(db: Database) -> None:
+    await accept(db, image("one"))
+    held = await claim(db, "one")
+    report = Report(made=made("a"), lost=[LostVariant("b", "bad-recipe", "It is too small.")])
+    await work.record(db, held, report)
+    await work.fail(db, held, Failure("unavailable", "No answer.", delay=0), report)
+    said = await told(db)
+    assert (said.count("variant.completed"), said.count("variant.failed")) == (1, 1)
+
+
 async def test_a_dead_letter_can_be_replayed_and_reopens_its_batch(db: Database) -> None:
     await accept(db, image("one"), image("two"))
     await work.complete(db, await claim(db, "two"), Report(made=made("a", "b")))
