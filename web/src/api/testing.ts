@@ -7,6 +7,7 @@ export function testVariant(name: string): Variant {
     state: "waiting",
     progress: 0,
     url: null,
+    deliveredUrl: null,
     format: null,
     width: null,
     height: null,

@@ -1,4 +1,4 @@
-/** The wire contract as the pages use it. `schema.d.ts` is made from the service's OpenAPI document: `npm run types`. */
+/** The wire contract as the pages use it. `schema.d.ts` is made by `scripts/page_types.py`. */
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
