@@ -331,7 +331,22 @@ async function opened(files: readonly File[]): Promise<{ photos: File[]; trouble
       troubles.push(error instanceof Error ? error.message : String(error));
     }
   }
+  await lookAt(photos);
   return { photos, troubles };
+}
+
+/** Milliseconds of work before something else has its turn. */
+const TURN = 10;
+
+/** The browser goes to the disk when a file's size is first asked for: of hundreds of files at once, this is felt. */
+async function lookAt(files: readonly File[]): Promise<void> {
+  let since = performance.now();
+  for (const file of files) {
+    void file.size;
+    if (performance.now() - since < TURN) continue;
+    await new Promise((resolve) => setTimeout(resolve));
+    since = performance.now();
+  }
 }
 
 function useMedia(query: string): boolean {
