@@ -54,6 +54,8 @@ def take(page: Page, address: str, look: str) -> None:
     preview.get_by_text("quality").wait_for()
     preview.get_by_role("slider").wait_for()
     preview.scroll_into_view_if_needed()
+    if look == "phone":  # where it stays in view while the controls scroll
+        page.get_by_role("combobox", name="Format").scroll_into_view_if_needed()
     page.wait_for_timeout(1500)
     keep(page, f"recipe-{look}")
     page.goto(f"{address}/monitor")

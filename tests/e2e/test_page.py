@@ -179,6 +179,17 @@ def test_a_recipe_is_tried_on_the_photo_while_it_is_written(page: Page, service:
     expect(page.get_by_role("main").get_by_role("listitem")).to_have_count(len(batches) - tries)
 
 
+def test_on_a_phone_the_preview_stays_while_its_controls_scroll(page: Page, service: Service) -> None:
+    page.set_viewport_size({"width": 320, "height": 568})
+    page.goto(service.base_url)
+    page.get_by_role("radio", name="Your own").check()
+    picture = page.get_by_role("region", name="Preview").get_by_role("slider")
+    for control in (page.get_by_role("textbox", name="Width"), page.get_by_role("button", name="Add a variant")):
+        control.focus()
+        expect(control).to_be_in_viewport()
+        expect(picture).to_be_in_viewport()
+
+
 def test_an_archive_is_opened(page: Page, service: Service, photos: list[Path]) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:

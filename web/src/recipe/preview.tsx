@@ -24,12 +24,12 @@ export function Preview({ photo, variant, valid }: Props) {
   const whole = made && before?.drawn && isWhole(before, made);
   return (
     <section aria-label="Preview">
-      <div className="mb-2 flex flex-wrap items-baseline justify-between gap-x-4">
-        <h2 className="text-lg font-semibold tracking-tight">Preview</h2>
-        <p className="text-sm text-ink-faint">{photo ? photo.name : "on a sample, until you add a photo"}</p>
+      <div className="mb-1 flex items-baseline justify-between gap-x-4 lg:mb-2">
+        <h2 className="font-semibold tracking-tight lg:text-lg">Preview</h2>
+        <p className="min-w-0 truncate text-sm text-ink-faint">{photo ? photo.name : "on a sample, until you add a photo"}</p>
       </div>
       <div
-        className={`relative grid h-[22rem] overflow-hidden rounded-2xl bg-mat ring-1 ring-line transition-opacity sm:h-[30rem] ${(busy || !valid) && made ? "opacity-60" : ""}`}
+        className={`relative grid h-[32dvh] min-h-44 overflow-hidden rounded-2xl bg-mat ring-1 ring-line transition-opacity lg:h-[30rem] ${(busy || !valid) && made ? "opacity-60" : ""}`}
         aria-busy={busy}
       >
         {made ? (
@@ -38,7 +38,7 @@ export function Preview({ photo, variant, valid }: Props) {
           <span className={busy ? "motion-safe:animate-breathe bg-surface/60" : ""} />
         )}
       </div>
-      <p role="status" className={`figures mt-2 min-h-[2lh] text-[0.9375rem] leading-snug ${error && valid ? "text-bad" : "text-ink-soft"}`}>
+      <p role="status" className={`figures mt-1 min-h-[2lh] text-sm leading-snug lg:mt-2 lg:text-[0.9375rem] ${error && valid ? "text-bad" : "text-ink-soft"}`}>
         {!valid ? "Mend the recipe to see it." : (error ?? (busy ? "Making it…" : made && facts(made)))}
       </p>
     </section>

@@ -168,9 +168,15 @@ export function StudioPage() {
                 />
               )}
               {choice?.preset === null && (
-                <div className="mt-4">
+                // What has the focus is scrolled to where neither the preview nor the button covers it.
+                <div className="mt-4 max-lg:**:scroll-mt-[calc(32dvh+7rem)] max-lg:**:scroll-mb-28">
                   <Suspense>
-                    {!wide && preview}
+                    {!wide && preview && (
+                      // In view while the controls scroll, unless it would leave them no room: a phone on its side.
+                      <div className="-mx-4 mb-3 bg-paper px-4 pt-2 sm:-mx-6 sm:px-6 [@media(min-height:30rem)]:sticky [@media(min-height:30rem)]:top-0 [@media(min-height:30rem)]:z-10">
+                        {preview}
+                      </div>
+                    )}
                     <Builder recipe={choice.recipe} onChange={changeOwn} onValid={setValid} open={open} onOpen={setOpen} />
                   </Suspense>
                 </div>
