@@ -17,7 +17,7 @@ from pixelmill.pipeline.sample import Sampler
 from pixelmill.pipeline.sweep import Sweeper
 from pixelmill.pipeline.work import LONGEST_WAIT
 from pixelmill.queue import Job, Queue
-from pixelmill.records import Database, idempotency, intents, processes, waiting
+from pixelmill.records import Database, idempotency, intents, processes, switches, waiting
 from pixelmill.records.processes import Watch
 from pixelmill.records.waiting import Waiting
 from pixelmill.settings import Settings
@@ -45,6 +45,8 @@ class Reconciler:
         self._uploads = Sweeper(database, storage, settings)
         self._cursor = ""
         self._admitting = ""
+        #: The queue has lost everything, and not all of it is back yet.
+        self._lost = False
 
     async def run(self) -> None:
         """Round after round until canceled. A round that fails is logged, and the next one is tried."""
@@ -70,7 +72,8 @@ class Reconciler:
             log.warning("process %s took work after its death; that is taken back", process_id)
             await bury(self._database, process_id)
         await self._queue.limit(self._settings.max_active)
-        await self.queue_what_waits(everything=not await self._queue.sentinel())
+        await self.restore()
+        await self.queue_what_waits()
         await self.admit()
         await self.sweep_requests()
         await self.sweep_tries()
@@ -86,6 +89,15 @@ class Reconciler:
         if self._leader.still({role[0]: role[1]}):
             return await processes.keep_role(self._database, ROLE, self._presence.id, over=role)
         return False
+
+    async def restore(self) -> None:
+        """Give a queue that lost everything back what it is to know: that it is paused, then all that waits."""
+        self._lost = not await self._queue.sentinel() or self._lost
+        if self._lost:
+            if await switches.is_on(self._database, switches.PAUSED):
+                await self._queue.pause()
+            await self.queue_what_waits(everything=True)
+            self._lost = False
 
     async def queue_what_waits(self, *, everything: bool = False) -> None:
         """Queue what waits and the queue does not know: a page a round, or all when the queue lost everything."""

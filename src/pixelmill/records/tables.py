@@ -85,6 +85,14 @@ roles = Table(
     Column("beat", BigInteger, nullable=False),
 )
 
+#: What an operator has switched on: a row each, as long as it is on.
+switches = Table(
+    "switches",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("since", Timestamp, nullable=False),
+)
+
 #: A request whose bytes are arriving. Written before the first byte, so that bytes of a dead request are known.
 intents = Table(
     "intents",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pixelmill.records import work
+from pixelmill.records import switches, work
 from tests.sites import JPEG, Site
 from tests.tenants import tenant
 
@@ -15,8 +15,11 @@ async def test_the_queue_is_told_paused_and_resumed_with_a_line_in_the_audit(sit
     assert queue["counts"] == {"waiting": 1, "active": 0, "completed": 0, "failed": 1, "canceled": 0}
     assert queue["errors"] == [{"code": "corrupt-image", "count": 1}]
     assert queue["oldestWaiting"] == batch["createdAt"]
-    assert (await site.client.post("/queue/pause")).json()["paused"] is True
+    for _ in range(2):
+        assert (await site.client.post("/queue/pause")).json()["paused"] is True
+    assert await switches.is_on(site.parts.database, switches.PAUSED)
     assert (await site.client.post("/queue/resume")).json()["paused"] is False
+    assert not await switches.is_on(site.parts.database, switches.PAUSED)
     lines = (await site.client.get("/audit")).json()["lines"]
     assert [line["action"] for line in lines[:2]] == ["queue.resumed", "queue.paused"]
 

@@ -14,7 +14,7 @@ from pixelmill.api.auth import Caller, Operator, Reader, Watcher
 from pixelmill.api.ids import Cursor
 from pixelmill.api.parts import Given, Parts
 from pixelmill.errors import PixelmillError
-from pixelmill.records import audit, monitor
+from pixelmill.records import audit, monitor, switches
 from pixelmill.records.tables import now
 
 router = APIRouter(tags=["monitor"])
@@ -130,8 +130,9 @@ async def get_queue(parts: Given, caller: Reader) -> Response:
     responses=problems.responses("missing-scope", "unavailable"),
 )
 async def pause_queue(parts: Given, caller: Operator) -> Response:
-    """What is accepted meanwhile waits."""
+    """What is accepted meanwhile waits. It holds until it is resumed, also when Redis loses everything."""
     await parts.queue.pause()
+    await switches.turn(parts.database, switches.PAUSED, on=True)
     await audit.write(parts.database, "queue.paused", owner=caller.owner, key_id=caller.key_id, target="queue")
     return schemas.answer(await _queue(parts, caller), headers=FRESH)
 
@@ -144,6 +145,7 @@ async def pause_queue(parts: Given, caller: Operator) -> Response:
 )
 async def resume_queue(parts: Given, caller: Operator) -> Response:
     await parts.queue.resume()
+    await switches.turn(parts.database, switches.PAUSED, on=False)
     await audit.write(parts.database, "queue.resumed", owner=caller.owner, key_id=caller.key_id, target="queue")
     return schemas.answer(await _queue(parts, caller), headers=FRESH)
 

@@ -138,6 +138,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_processes_slot"), ["slot"], unique=False)
 
     op.create_table(
+        "switches",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_switches")),
+    )
+
+    op.create_table(
         "roles",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("holder", sa.String(length=36), nullable=False),
