@@ -83,12 +83,14 @@ class Database:
             self._engine = _server(self.url, pool)
 
     @asynccontextmanager
-    async def write(self, *, few: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, few: bool = False, lasting: bool = True) -> AsyncIterator[AsyncConnection]:
         """A transaction that commits at the end of the block, or leaves nothing.
 
         ``few``: each statement touches few rows, found by key, and nothing but the transaction is awaited in the block.
+        Not ``lasting``: it may be lost in a power cut, if none that lasts comes after it. On a server all last.
         """
-        async with _reachable(), self._engine.begin() if self._engine else self._writer.begin(few=few) as connection:
+        begun = self._engine.begin() if self._engine else self._writer.begin(few=few, lasting=lasting)
+        async with _reachable(), begun as connection:
             yield connection
 
     @asynccontextmanager

@@ -72,7 +72,7 @@ class NewBatch:
 
 async def begin(db: Database, batch_id: str, process_id: str) -> None:
     """Note, before the first byte is stored, that bytes for ``batch_id`` may come."""
-    async with db.write(few=True) as tx:
+    async with db.write(few=True, lasting=False) as tx:
         row = {"batch_id": batch_id, "process_id": process_id, "state": "open", "created_at": now()}
         await tx.execute(_INTENT, row)
 

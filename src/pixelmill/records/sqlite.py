@@ -1,8 +1,8 @@
 """SQLite without a thread to cross at every step. Why not aiosqlite: docs/decisions/0009-what-an-image-costs.md.
 
 Statements that touch few rows by key take microseconds: they run where they are called, on the event loop, so that the
-one write lock is held only as long as somebody works under it. What waits for the disk (a commit) and what may take
-long (every other statement) runs in a thread.
+one write lock is held only as long as somebody works under it. What may take long (every other statement) runs in a
+thread, and so does the sync that makes a commit last, when the lock is free again (``records/wal.py``).
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pixelmill.records.wal import Wal
 
 T = TypeVar("T")
 
@@ -44,12 +46,15 @@ class Sqlite:
         self.engine: Engine = create_engine(
             url.set(drivername="sqlite+pysqlite"), poolclass=NullPool, creator=self._opened
         )
+        self._wal = Wal(self._path)
         self._idle: list[Connection] = []
         self._room = asyncio.Semaphore(size)
 
     @asynccontextmanager
-    async def begin(self, *, few: bool) -> AsyncIterator[AsyncConnection]:
+    async def begin(self, *, few: bool, lasting: bool = True) -> AsyncIterator[AsyncConnection]:
         """A transaction that commits at the end of the block, or leaves nothing.
+
+        ``lasting``: and then waits until what it changed would survive a power cut.
 
         What is given has of an AsyncConnection what records use: ``execute``, ``scalar``, ``scalars``,
         ``rollback`` and ``run_sync``. Raises
@@ -57,19 +62,26 @@ class Sqlite:
         """
         async with self._connection() as connection:
             raw = cast(sqlite3.Connection, connection.connection.driver_connection)
+            changes = raw.total_changes
             await self._start(raw)
             try:
                 yield cast(AsyncConnection, _Transaction(connection, self._threads, few=few))
-                if self._write:
-                    await _to_the_end(self._threads, raw.commit)
-                else:
+                if few or not self._write:
                     raw.commit()
+                else:
+                    await _to_the_end(self._threads, raw.commit)
             finally:
                 if raw.in_transaction:
                     await _to_the_end(self._threads, raw.rollback)
                 connection.rollback()  # for SQLAlchemy's own view of it: the driver has no transaction any more
+            changed = raw.total_changes != changes
+        if changed:
+            self._wal.committed()
+            if lasting:
+                await self._wal.lasts()
 
     async def close(self) -> None:
+        await self._wal.close()
         for connection in self._idle:
             connection.close()
         self._idle.clear()
@@ -107,8 +119,8 @@ class Sqlite:
     def _opened(self) -> sqlite3.Connection:
         made = sqlite3.connect(self._path, self._seconds, isolation_level=None, check_same_thread=False, factory=_Raw)
         made.execute("PRAGMA journal_mode=WAL")
-        # FULL: a commit that was answered survives a power cut.
-        made.execute("PRAGMA synchronous=FULL")
+        made.execute("PRAGMA synchronous=NORMAL")
+        made.execute("PRAGMA wal_autocheckpoint=0")
         made.execute("PRAGMA foreign_keys=ON")
         if self._write:  # what may wait is BEGIN alone, which does so above
             made.execute("PRAGMA busy_timeout=0")

@@ -164,7 +164,7 @@ async def claim(
     ``engine``: look for what it made before of the same bytes.
     """
     at = now()
-    async with db.write(few=True) as tx:
+    async with db.write(few=True, lasting=False) as tx:
         batch = await batch_records.lock_of(tx, image_id)
         if not batch:
             return Refusal.GONE

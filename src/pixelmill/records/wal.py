@@ -1,0 +1,73 @@
+"""SQLite's log on the disk: commits made to last together, and checkpoints beside the work."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+
+#: Commits between two checkpoints of one process; each adds a few pages of 4 kB to the log.
+EVERY = 200
+
+
+class Wal:
+    """The write-ahead log of the database at ``path``.
+
+    A commit with ``synchronous=NORMAL`` only appends to it. Whoever needs it to survive a power cut waits for
+    :meth:`lasts`: one sync does for all who wait, and none of them holds the write lock meanwhile. What a sync covers
+    is always a prefix of the log, so that nothing lasts without what it was built on.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = -1
+        self._next: asyncio.Task[None] | None = None
+        self._last: asyncio.Task[None] | None = None
+        self._commits = 0
+        self._checkpointing: asyncio.Task[None] | None = None
+
+    async def lasts(self) -> None:
+        """Wait until all that was committed before this call is on the disk. Raises OSError when it cannot be."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._sync(self._last))
+            self._next.add_done_callback(_seen)
+        await asyncio.shield(self._next)
+
+    async def _sync(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        self._last, self._next = self._next, None  # who commits from here on needs another one
+        await asyncio.to_thread(self._sync_now)
+
+    def _sync_now(self) -> None:
+        if self._fd < 0:
+            # There since the first commit, and as long as a connection is open. SQLite locks other files than this.
+            self._fd = os.open(f"{self._path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+        os.fdatasync(self._fd)
+
+    def committed(self) -> None:
+        """Count a commit. Now and then what is in the log goes to its place, beside the work."""
+        self._commits += 1
+        if self._commits % EVERY == 0 and (self._checkpointing is None or self._checkpointing.done()):
+            self._checkpointing = asyncio.create_task(asyncio.to_thread(self._checkpoint))
+
+    def _checkpoint(self) -> None:
+        # Another process may be at it, or the disk be full: the next one does it then.
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(self._path)) as connection:
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    async def close(self) -> None:
+        for task in (self._next, self._last, self._checkpointing):
+            if task is not None and not task.done():
+                await asyncio.wait({task})
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """Whoever waits may have gone."""
+    if not task.cancelled():
+        task.exception()
