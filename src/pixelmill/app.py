@@ -127,12 +127,14 @@ def api(settings: Settings) -> FastAPI:
             limiter = Limiter(redis_url(settings), settings.queue_name)
             stack.push_async_callback(limiter.close)
             presence = await stack.enter_async_context(_present(db, settings, "api"))
+            intake = Intake(db, store, jobs, settings, presence=presence)
+            stack.push_async_callback(intake.close)
             yield Parts(
                 settings=settings,
                 database=db,
                 storage=store,
                 queue=jobs,
-                intake=Intake(db, store, jobs, settings, presence=presence),
+                intake=intake,
                 presets=load_presets(settings.presets_dir),
                 limiter=limiter,
                 secret=secret.load(settings),
@@ -157,6 +159,7 @@ async def backfill(settings: Settings, wanted: Wanted, told: Callable[[int, str]
         presence = await stack.enter_async_context(_present(db, settings, "backfill"))
         # A page is a batch, whatever the limit of a request is.
         intake = Intake(db, store, jobs, settings.model_copy(update={"max_files": wanted.page}), presence=presence)
+        stack.push_async_callback(intake.close)
         return await Backfill(intake, bucket, wanted).run(told, again=again)
 
 
@@ -182,6 +185,7 @@ async def worker(settings: Settings, stop: asyncio.Event) -> None:
         millhand = Millhand(db, store, jobs, decoders, settings, presence=presence, aside=slots.aside, target=target)
 
         intake = Intake(db, store, jobs, settings, presence=presence)
+        stack.push_async_callback(intake.close)
         adopter = Adopter(intake, millhand, load_presets(settings.presets_dir))
 
         async def handle(job: Job | Foreign) -> Done | Later | Failed:

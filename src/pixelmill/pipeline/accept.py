@@ -49,6 +49,7 @@ class Intake:
         self.settings = settings
         self.presence = presence
         self.guard = Guard(settings.allow_hosts)
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def begin(self, *, owner: str = "", in_flight: int | None = None) -> Acceptance:
         """Open a request; end it with :meth:`Acceptance.commit` or :meth:`Acceptance.abandon`.
@@ -63,6 +64,17 @@ class Intake:
         """The same for an id that is not ours alone. None: another process has begun it, or it is a batch already."""
         begun = await intents.begin_once(self.database, batch_id, self.presence.id)
         return Acceptance(self, batch_id, "") if begun else None
+
+    def tell(self, jobs: Sequence[Job], batch_id: str) -> None:
+        """Tell the queue beside the answer, which promises what the record says and need not wait for it."""
+        telling = asyncio.create_task(tell(self.queue, jobs, batch_id))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+
+    async def close(self) -> None:
+        """Wait until the queue is told of all that was accepted."""
+        while self._telling:
+            await asyncio.wait(self._telling)
 
 
 class Acceptance:
@@ -162,7 +174,7 @@ class Acceptance:
             raise
         self._over = True
         jobs = [Job(one.image_id, one.generation, one.priority) for one in accepted if queued]
-        await tell(self._intake.queue, jobs, self.batch_id)
+        self._intake.tell(jobs, self.batch_id)
         return Accepted(self.batch_id, len(self._files))
 
     def _taking(self, also: intents.Also | None) -> intents.Also | None:

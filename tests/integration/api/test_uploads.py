@@ -130,6 +130,7 @@ async def test_an_address_ends(site: Site) -> None:
         ({"count": 1, "files": [{"name": "a"}]}, "bad-request"),
         ({"count": 0}, "bad-request"),
         ({"count": 101}, "too-many-files"),
+        ({"count": 10**15}, "too-many-files"),  # a list of so many would be its end
         ({"count": 1, "maxBytes": 10**9}, "too-large"),
         ({"count": 1, "types": ["text/html"]}, "unsupported-format"),
         ({"files": [{"name": "a", "type": "image/png"}], "types": ["image/jpeg"]}, "unsupported-format"),

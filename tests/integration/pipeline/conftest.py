@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ class Parts:
     presence: Presence
     folder: Path
 
-    @property
+    @functools.cached_property
     def intake(self) -> Intake:
         return Intake(self.database, self.storage, self.queue, self.settings, presence=self.presence)
 

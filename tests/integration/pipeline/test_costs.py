@@ -105,6 +105,7 @@ async def test_accepting(parts: Parts, decoders: Decoders, meter: Meter, files: 
             await file.write(picture())
             await file.close()
         await acceptance.commit(recipe=recipe())
+        await parts.intake.close()  # the queue is told beside the answer
     assert cost.within(most), cost
 
 

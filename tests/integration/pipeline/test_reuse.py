@@ -70,6 +70,7 @@ class Mill:
         await file.write(data)
         await file.close()
         await acceptance.commit(recipe=what)
+        await self.parts.intake.close()  # the queue is told beside it
         return file.image_id
 
     async def look(self, image_id: str) -> Image:

@@ -142,9 +142,10 @@ async def make_ticket(request: Request, parts: Given, caller: Uploader, wanted: 
 
     An address is good for one file of that size and type, until it expires. Then `POST /batches` takes the `uploadId`.
     """
+    most = parts.settings.max_sources
+    if (wanted.count or len(wanted.files or [])) > most:
+        raise PixelmillError("too-many-files", f"At most {most} files for one ticket.")
     files = wanted.files or [TicketFile(name=f"file-{number + 1}") for number in range(wanted.count or 0)]
-    if len(files) > parts.settings.max_sources:
-        raise PixelmillError("too-many-files", f"At most {parts.settings.max_sources} files for one ticket.")
     ends = datetime.fromtimestamp(int(time.time()) + wanted.expires_in, UTC)
     made = _Ticket(new_id(), caller.owner, ends, wanted, parts, request)
     told = [await made.file(position, file) for position, file in enumerate(files)]
