@@ -41,6 +41,7 @@ CODES: Mapping[str, Code] = _codes(
     Code("too-many-pixels", "Too many pixels", 422, "Scale the image down first, or raise PIXELMILL_MAX_PIXELS."),
     Code("animation-too-long", "Animation too long", 422, "Shorten the animation, or raise PIXELMILL_MAX_FRAMES."),
     Code("too-many-scans", "Too many scans", 422, "Save the JPEG again; a real one has at most a dozen scans."),
+    Code("too-much-metadata", "Too much metadata", 422, "Save the image again without its texts."),
     Code("poison-image", "Image crashes its decoder", 422, "Decoding it ended the decoder process twice; inspect it."),
     Code(
         "delivery-failed",

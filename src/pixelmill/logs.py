@@ -11,7 +11,8 @@ from typing import Any
 import structlog
 
 _SECRET_NAMES = re.compile(r"password|passwd|secret|token|authorization|cookie|signature|api_?key", re.IGNORECASE)
-_SECRET_IN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]*@", re.IGNORECASE)
+# A bound on the scheme: else a long word costs its length squared, and whoever asks chooses some of what is logged.
+_SECRET_IN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]{0,31}://)[^/\s@]*@", re.IGNORECASE)
 _SIGNED = re.compile(r"(?P<name>X-Amz-(?:Signature|Credential|Security-Token)|sig|signature|token)=[^&\s\"']+", re.I)
 
 

@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import io
 import json
-import os
 import sys
 import time
 from collections import Counter, defaultdict
@@ -24,6 +23,7 @@ from typing import Any
 from pixelmill.errors import CODES, PixelmillError
 from pixelmill.imaging import DecoderDied, Decoders, Inspected, Limits, Made, NotMade
 from pixelmill.recipes import parse_recipe
+from tests import hostile
 from tests.fuzz.mutate import mutated, seeds
 
 RESULTS = Path(__file__).parent / "results"
@@ -63,11 +63,9 @@ class Tally:
 
 async def answer_to(pool: Decoders, data: bytes) -> tuple[str, int | None]:
     """``completed`` or a code, and the signal that ended the decoder if one did."""
-    with os.fdopen(os.memfd_create("input"), "w+b") as file:
-        file.write(data)
-        file.flush()
+    with hostile.file(data) as source:
         try:
-            results = [one async for one in pool.make(file, RECIPE, ["small"])]
+            results = [one async for one in pool.make(source, RECIPE, ["small"])]
         except DecoderDied as error:
             return error.code, error.signal
         except PixelmillError as error:
@@ -103,14 +101,14 @@ async def fuzz(inputs: Iterator[tuple[str, str, bytes]], *, pool: Decoders, tall
             elif code not in GOOD | {"completed"}:
                 tally.strange.append(f"{name}: {code}")
             if every and tally.inputs % every == 0:
-                tally.peak = max([tally.peak, *map(_peak, pool.pids)])
+                tally.peak = max([tally.peak, *map(peak, pool.pids)])
                 print(tally.inputs, json.dumps({key: dict(one) for key, one in tally.answers.items()}), flush=True)
 
     await asyncio.gather(*(work() for _ in range(pool.size)))
-    tally.peak = max([tally.peak, *map(_peak, pool.pids)])
+    tally.peak = max([tally.peak, *map(peak, pool.pids)])
 
 
-def _peak(pid: int) -> int:
+def peak(pid: int) -> int:
     """Most memory that a process ever held, in bytes."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()

@@ -15,7 +15,7 @@ import pyvips
 from pixelmill.errors import PixelmillError
 from pixelmill.imaging import decode, facts, metadata, plan, vips
 from pixelmill.imaging.finish import finish, moves
-from pixelmill.imaging.header import Buffer, Header, inspect
+from pixelmill.imaging.header import Buffer, Header, inspect, known_brand
 from pixelmill.imaging.results import Inspected, Limits, Made, NotMade, Result
 from pixelmill.imaging.steps._pixels import as_rgb
 from pixelmill.recipes.models import Recipe, Variant
@@ -27,6 +27,7 @@ def make(data: Buffer, recipe: Recipe, names: Sequence[str], limits: Limits) -> 
 
     Raises :class:`PixelmillError` when the image cannot be used at all.
     """
+    data = known_brand(data)
     header = inspect(data, limits)
     wanted: list[Variant] = []
     refused: list[NotMade] = []

@@ -10,7 +10,7 @@ import pyvips
 from pixelmill.errors import PixelmillError
 from pixelmill.imaging.header import count_scans, inspect
 from pixelmill.imaging.results import Limits
-from tests import pictures
+from tests import hostile, pictures
 
 LIMITS = Limits()
 
@@ -102,6 +102,28 @@ def test_frames() -> None:
 
 def test_frames_times_pixels() -> None:
     assert code(pictures.sample("webp-animated"), replace(LIMITS, max_pixels=160 * 90 * 2)) == "too-many-pixels"
+
+
+def test_pixels_of_pictures_in_an_svg() -> None:
+    small, large = pictures.sample("png"), pictures.png_header(8000, 8000)
+    assert inspect(hostile.svg_image(small), LIMITS).format == "svg"
+    assert inspect(hostile.svg_image(large), LIMITS).format == "svg"
+    two = hostile.svg_image(large).replace(b"</svg>", b"") + hostile.svg_image(large).partition(b">")[2]
+    assert code(two) == "too-many-pixels"
+    assert (
+        code(hostile.svg_image(hostile.svg_image(pictures.png_header(20_000, 20_000)), "svg+xml")) == "too-many-pixels"
+    )
+    hidden = hostile.svg_image(pictures.png_header(20_000, 20_000)).replace(b"data:", b"&#100;ata:")
+    assert code(hidden) == "too-many-pixels"
+    assert inspect(hostile.svg('<image href="data:image/png;base64,AAAAA"/><a href="data:,a%20b"/>'), LIMITS)
+
+
+def test_texts_of_a_png_that_unfold() -> None:
+    for name in ("png, a text of 2 GB", "png, XMP of 2 GB", "png, 20 texts of 1 MB"):
+        (attack,) = (one for one in hostile.METADATA if one.name == name)
+        assert code(attack.make()) == "too-much-metadata"
+    damaged = hostile.png_with(hostile.chunk(b"zTXt", b"a\0\0nothing"), hostile.chunk(b"iTXt", b"a\0\0\0\0\0plain"))
+    assert inspect(damaged, LIMITS).format == "png"
 
 
 def test_scans_of_a_progressive_jpeg() -> None:

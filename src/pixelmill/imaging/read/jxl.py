@@ -81,7 +81,7 @@ def load(data: Any) -> pyvips.Image:
     import numpy
 
     try:
-        pixels = imagecodecs.jpegxl_decode(bytes(data), index=None, numthreads=1)
+        pixels = imagecodecs.jpegxl_decode(bytes(data), index=0, numthreads=1)  # the others are not even decoded
     except MemoryError:
         raise
     except Exception as error:  # imagecodecs' own error classes share no base
@@ -89,9 +89,6 @@ def load(data: Any) -> pyvips.Image:
         if vips.short_of(size["width"] * size["height"] * WORKING):
             raise PixelmillError("out-of-memory") from error
         raise PixelmillError("corrupt-image", f"The JPEG XL cannot be read: {error}.") from error
-    expected = header(data)
-    if pixels.ndim == 4 or (pixels.ndim == 3 and pixels.shape[:2] != (expected["height"], expected["width"])):
-        pixels = pixels[0]  # frames first
     if pixels.dtype not in (numpy.uint8, numpy.uint16):
         pixels = (numpy.clip(pixels.astype(numpy.float32), 0, 1) * 255 + 0.5).astype(numpy.uint8)
     height, width = pixels.shape[:2]

@@ -12,6 +12,7 @@ import resource
 import socket
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from pixelmill.imaging.sandbox import jail, wire
 def main(arguments: list[str]) -> int:
     fd, parent, memory, nice = (int(argument) for argument in arguments)
     os.nice(nice)
+    # Pillow warns of what is wrong in a file, tag by tag: a stranger could fill the log with it.
+    warnings.simplefilter("ignore")
     held = jail.lock(memory, parent)
     connection = socket.socket(fileno=fd)
     # Only now, inside: what strangers' bytes can reach was never outside.

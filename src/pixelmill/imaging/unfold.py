@@ -1,0 +1,89 @@
+"""What a file holds beside its own pixels and would unfold in a library that has no limit for it.
+
+Looked at before the file is opened: libvips reads the compressed texts of a PNG with the header, each up to tens of
+megabytes and as many as there are; and what an SVG shows may be other pictures, whose pixels nobody has counted.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote_to_bytes
+from xml.parsers import expat
+
+from pixelmill.errors import PixelmillError
+
+MOST_TEXT = 16 * 1024 * 1024
+"""Bytes that all compressed texts of a PNG may unfold to; cameras and editors write some hundred kilobytes."""
+
+_DATA = re.compile(r"\s*data:([^,]*),(.*)\Z", re.DOTALL | re.IGNORECASE)
+
+
+def check_png(data: Any) -> None:
+    """Raises :class:`PixelmillError` ``too-much-metadata``."""
+    left = MOST_TEXT
+    for packed in _packed_texts(data):
+        unfolding = zlib.decompressobj()
+        try:
+            left -= len(unfolding.decompress(packed, left + 1))
+        except zlib.error:
+            continue  # a text that is damaged: libvips leaves it out
+        if left < 0:
+            raise PixelmillError(
+                "too-much-metadata", f"The texts in the PNG unfold to more than {MOST_TEXT // 1024**2} MB."
+            )
+
+
+def _packed_texts(data: Any) -> Iterator[bytes]:
+    """The deflated part of each text (PNG specification, 11.3.4: zTXt and iTXt)."""
+    at = 8
+    while at + 8 <= len(data):
+        (size,) = struct.unpack_from(">I", data, at)
+        kind = data[at + 4 : at + 8]
+        if kind in (b"zTXt", b"iTXt"):
+            rest = bytes(data[at + 8 : at + 8 + size]).partition(b"\0")[2]  # behind the keyword
+            if kind == b"zTXt":
+                yield rest[1:]  # behind the method of compression
+            elif rest[:1] == b"\1":  # compressed; then method, language and translated keyword
+                yield rest[2:].split(b"\0", 2)[-1]
+        at += 12 + size
+
+
+def pictures(data: Any) -> list[bytes]:
+    """The pictures inside an SVG, as files: what an attribute gives as a `data:` address (RFC 2397), entities resolved.
+
+    Other addresses lead nowhere: nothing outside of the file is read. Raises :class:`PixelmillError`
+    ``corrupt-image`` for what is not well-formed.
+    """
+    found: list[bytes] = []
+
+    def start(_: str, attributes: dict[str, str]) -> None:
+        found.extend(one for value in attributes.values() if (one := _decoded(value)) is not None)
+
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = start
+    try:
+        parser.Parse(bytes(data), True)
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        raise PixelmillError("corrupt-image", f"The SVG cannot be read: {error}.") from error
+    return found
+
+
+def _decoded(value: str) -> bytes | None:
+    matched = _DATA.match(value)
+    if matched is None:
+        return None
+    kind, rest = matched.groups()
+    plain = unquote_to_bytes(rest)
+    if not kind.lower().rstrip().endswith("base64"):
+        return plain
+    try:
+        return base64.b64decode(re.sub(rb"[^A-Za-z0-9+/]", b"", plain) + b"==")
+    except binascii.Error:
+        return None  # nor can the one who draws it

@@ -1,0 +1,97 @@
+"""Images that must do no harm, through the sandbox as the service runs it: each ends in a picture or in its code.
+
+Memory and time stay within bounds, no decoder dies of them, nothing is written to the log, and the photo beside it is
+made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from pixelmill.errors import PixelmillError
+from pixelmill.imaging import Decoders, Limits, Made, sniff
+from tests import hostile, pictures
+from tests.fuzz.mutate import seeds
+from tests.fuzz.run import RECIPE, answer_to, peak
+
+#: Most memory that a decoder may take for any of these, in bytes: a third of its limit.
+MOST = 1024**3
+#: `all`: those that take long too, and every length of every file.
+ALL = os.environ.get("PIXELMILL_TEST_HOSTILE") == "all"
+#: What a file that is cut short may be.
+CUT = {"empty-file", "unsupported-format", "corrupt-image"}
+
+
+@pytest.mark.parametrize("kind", ["BOMBS", "METADATA", "MASKED"])
+async def test_each_ends_as_it_should_and_its_sibling_is_made(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+    attacks: list[hostile.Attack] = getattr(hostile, kind)
+    photo, wrong, memory = pictures.jpeg(64, 36), {}, 0
+    async with Decoders(2, Limits()) as pool:
+        before = set(pool.pids)
+        for attack in attacks:
+            if attack.slow and not ALL:
+                continue
+            (end, _), (beside, _) = await asyncio.gather(answer_to(pool, attack.make()), answer_to(pool, photo))
+            memory = max([memory, *map(peak, pool.pids)])
+            if (end, beside) != (attack.end, "completed"):
+                wrong[attack.name] = (end, beside)
+        assert set(pool.pids) == before
+    assert wrong == {}
+    assert memory < MOST
+    assert capfd.readouterr().err == ""
+
+
+async def made(pool: Decoders, data: bytes) -> bytes | str:
+    """The one variant, or the code."""
+    with hostile.file(data) as source:
+        try:
+            *_, last = [one async for one in pool.make(source, RECIPE, ["small"])]
+        except PixelmillError as error:
+            return error.code
+    assert isinstance(last, Made), last
+    return bytes(last.data)
+
+
+@pytest.mark.parametrize("name", pictures.FORMATS_IN)
+async def test_what_is_hidden_in_a_picture_does_not_come_out(name: str) -> None:
+    """ZIP, PHAR, PDF, HTML or a script behind a real picture: what is served was made anew from its pixels."""
+    real, wrong = pictures.sample(name), {}
+    async with Decoders(1, Limits()) as pool:
+        for other, payload in hostile.OTHERS.items():
+            end = await made(pool, real + payload)
+            if isinstance(end, str):
+                if end not in CUT:
+                    wrong[other] = end
+            elif sniff(end) != "jpeg" or payload in end or hostile.HTML in end:
+                wrong[other] = "it came out"
+    assert wrong == {}
+
+
+def lengths(name: str, data: bytes) -> Iterator[int]:
+    """Where to cut: everywhere, or at so many places, more of them in the header and at the end."""
+    if ALL:
+        yield from range(len(data))
+        return
+    draw, most = random.Random(name), len(data)
+    yield from {*range(0, 24, 3), *(draw.randrange(most) for _ in range(24)), *range(most - 12, most, 2)}
+
+
+@pytest.mark.parametrize("name", seeds())
+async def test_a_file_cut_short_is_refused_or_has_lost_nothing(name: str) -> None:
+    """A cut that is not noticed must have left every pixel of the picture."""
+    wrong = {}
+    async with Decoders(1, Limits(), recycle_jobs=10**9) as pool:
+        before = pool.pids
+        for number, data in enumerate(seeds()[name]):
+            whole = await made(pool, data)
+            for length in lengths(name, data):
+                end = await made(pool, data[:length])
+                if end not in CUT and end != whole:
+                    wrong[number, length] = end if isinstance(end, str) else "another picture"
+        assert pool.pids == before
+    assert wrong == {}
