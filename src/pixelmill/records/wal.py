@@ -29,7 +29,7 @@ class Wal:
 
     async def lasts(self) -> None:
         """Wait until all that was committed before this call is on the disk. Raises OSError when it cannot be."""
-        if self._next is None:
+        if self._next is None or self._next.done():  # done: its event loop ended before it began
             self._next = asyncio.create_task(self._sync(self._last))
             self._next.add_done_callback(_seen)
         await asyncio.shield(self._next)

@@ -1,6 +1,6 @@
 """What an image costs, counted: statements, transactions, commands of the queue, decodes. The same on every machine.
 
-A figure here that rises is a regression: each is a round trip on PostgreSQL or Redis, or a sync to the disk on SQLite.
+A figure here that rises is a regression: each is a round trip on PostgreSQL or Redis, or a wait for the disk on SQLite.
 One that can be lowered is lowered here too.
 """
 
@@ -25,11 +25,13 @@ from tests.integration.pipeline.test_reuse import SMALL, Mill, picture, recipe
 
 @dataclass
 class Cost:
-    """``writes`` and ``reads`` are transactions; ``commands`` those of Redis, also within a script."""
+    """``writes`` and ``reads`` are transactions, ``syncs`` waits for the disk; ``commands`` those of Redis, also within
+    a script."""
 
     statements: int = 0
     writes: int = 0
     reads: int = 0
+    syncs: int = 0
     commands: int = 0
     decodes: int = 0
 
@@ -43,6 +45,8 @@ class Meter:
         self._redis = redis.Redis.from_url(valkey_url)
         self._listen(parts.database._reader.engine, "reads")
         self._listen(parts.database._writer.engine, "writes")
+        wal = parts.database._writer._wal
+        self._sync, wal._sync_now = wal._sync_now, self._synced  # type: ignore[method-assign]
 
     def _listen(self, engine: Any, kind: str) -> None:
         def began(connection: Any) -> None:
@@ -53,6 +57,10 @@ class Meter:
 
         event.listen(engine, "begin", began)
         event.listen(engine, "before_cursor_execute", executed)
+
+    def _synced(self) -> None:
+        self.cost.syncs += 1
+        self._sync()
 
     @contextmanager
     def counting(self) -> Iterator[Cost]:
@@ -91,8 +99,11 @@ def meter(parts: Parts, valkey_url: str) -> Iterator[Meter]:
 @pytest.mark.parametrize(
     ("files", "most"),
     [
-        (1, Cost(statements=8, writes=2, commands=14)),
-        (10, Cost(statements=8, writes=2, commands=110)),  # rows of one statement, a script of the queue for each
+        (1, Cost(statements=8, writes=2, syncs=1, commands=14)),
+        (
+            10,
+            Cost(statements=8, writes=2, syncs=1, commands=110),
+        ),  # rows of one statement, a script of the queue for each
     ],
 )
 async def test_accepting(parts: Parts, decoders: Decoders, meter: Meter, files: int, most: Cost) -> None:
@@ -114,13 +125,13 @@ async def test_accepting(parts: Parts, decoders: Decoders, meter: Meter, files: 
     [
         (
             1,
-            Cost(statements=18, writes=2, commands=2, decodes=1),
-            Cost(statements=25, writes=3, commands=2),
+            Cost(statements=18, writes=2, syncs=1, commands=2, decodes=1),
+            Cost(statements=25, writes=3, syncs=2, commands=2),
         ),
         (
             6,
-            Cost(statements=43, writes=7, commands=7, decodes=1),
-            Cost(statements=30, writes=3, commands=2),
+            Cost(statements=43, writes=7, syncs=6, commands=7, decodes=1),
+            Cost(statements=30, writes=3, syncs=2, commands=2),
         ),
     ],
 )
