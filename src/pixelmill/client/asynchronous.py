@@ -18,7 +18,19 @@ from pixelmill.client.downloading import Names, What
 from pixelmill.client.files import File, OnProgress
 from pixelmill.client.procedures import Procedures, Submission
 from pixelmill.client.retrying import Policy
-from pixelmill.client.shapes import Batch, DeadLetter, Event, Job, Limits, Preset, Purged, Replayed, Summary, Variant
+from pixelmill.client.shapes import (
+    Batch,
+    DeadLetter,
+    Event,
+    Job,
+    Limits,
+    News,
+    Preset,
+    Purged,
+    Replayed,
+    Summary,
+    Variant,
+)
 from pixelmill.client.steps import Body, Call, Do, Emit, Read, Reply, Sleep, Steps
 from pixelmill.client.wire import build, dropped, options
 
@@ -178,6 +190,14 @@ class AsyncClient:
         """What happens to a batch, as it happens, until it is over: each event that follows number ``after`` once and
         in order, however often the line breaks."""
         return _Run(self._http, self._do.watch(batch_id, after)).each()
+
+    def watch_all(self, after: str = "") -> AsyncGenerator[News, None]:
+        """What happens to all your batches (to everybody's, for an operator), as it happens and without an end.
+
+        It begins now, or after the ``place`` of an event seen before; however often the line breaks, nothing is missed
+        and nothing comes twice.
+        """
+        return _Run(self._http, self._do.watch_all(after)).each()
 
     async def wait(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from pixelmill.client.shapes import (
     Event,
     Job,
     Limits,
+    News,
     Preset,
     Progress,
     Purged,
@@ -69,6 +70,23 @@ class Submission:
     def fields(self) -> dict[str, str]:
         """The options as fields of a form."""
         return {name: value if isinstance(value, str) else _json(value) for name, value in self.options().items()}
+
+
+@dataclass(frozen=True)
+class _Deadline:
+    """``end`` by the policy's clock; None: there is none."""
+
+    policy: Policy
+    missed: str
+    end: float | None = None
+
+    def patience(self) -> float:
+        """Seconds without a byte until the line counts as broken."""
+        return SILENCE if self.end is None else max(1.0, min(SILENCE, self.end - self.policy.clock()))
+
+    def check(self) -> None:
+        if self.end is not None and self.policy.clock() >= self.end:
+            raise TimedOut(self.missed)
 
 
 @dataclass(frozen=True)
@@ -180,41 +198,61 @@ class Procedures:
 
         A line that breaks is taken up again where it broke (`Last-Event-ID`). Raises TimedOut after ``seconds``.
         """
+        seen = after
+
+        def fresh(message: sse.Message) -> Event | None:
+            nonlocal seen
+            if not message.id.isdecimal() or int(message.id) <= seen:
+                return None
+            seen = int(message.id)
+            return Event.model_validate(_told(message) | {"id": seen})
+
         end = None if seconds is None else self.policy.clock() + seconds
-        path = _path("batches", batch_id, "events")
+        deadline = _Deadline(self.policy, f"The batch {batch_id} is not over yet.", end)
+        return self._follow(_path("batches", batch_id, "events"), str(after) if after else "", fresh, deadline)
+
+    def watch_all(self, after: str) -> Steps[None]:
+        """Emits each event of all batches after the place ``after``, or from now on, and does not end."""
+
+        def news(message: sse.Message) -> News:
+            told = _told(message)
+            return News.model_validate(told | {"place": message.id, "event": told["event"] or message.event})
+
+        return self._follow("/events", after, news, _Deadline(self.policy, ""))
+
+    def _follow(
+        self, path: str, after: str, made: Callable[[sse.Message], Shape | None], deadline: _Deadline
+    ) -> Steps[None]:
+        """Emits what is ``made`` of each message after the id ``after``, until the service says that this was all."""
         failures = 0
         while True:
-            headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(after)} if after else {})
-            patience = SILENCE if end is None else max(1.0, min(SILENCE, end - self.policy.clock()))
+            headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": after} if after else {})
             try:
-                reply = yield from ask(self.policy, Call("GET", path, headers=headers, stream=True, patience=patience))
+                call = Call("GET", path, headers=headers, stream=True, patience=deadline.patience())
+                reply = yield from ask(self.policy, call)
             except ConnectionLost:
-                self._in_time(batch_id, end)
+                deadline.check()
                 raise
             if reply.status == 204:
                 return
             parser, why = sse.Parser(), "the service ended the stream"
-            before = after
             try:
                 while data := (yield from read()):
                     for message in parser.feed(data):
-                        if message.id.isdecimal() and int(message.id) > after:
-                            after = int(message.id)
-                            yield Emit(_event(after, message.data))
-                    self._in_time(batch_id, end)
+                        if (value := made(message)) is not None:
+                            yield Emit(value)
+                    deadline.check()
             except Dropped as drop:
                 why = str(drop)
-            self._in_time(batch_id, end)
+            deadline.check()
             # The stream also ends when the batch is over: asked again, the service then says that this was all (204).
-            failures = 0 if after > before else failures + 1
-            if failures > self.policy.retries:
+            failures = 0 if parser.place not in ("", after) else failures + 1
+            after = parser.place or after
+            # Where only the place was told, nothing happens, and the line is as good as it can be.
+            if failures > self.policy.retries and not parser.place:
                 raise ConnectionLost(f"GET {path}: {why}")
             if failures:
                 yield Sleep(self.policy.pause(failures))
-
-    def _in_time(self, batch_id: str, end: float | None) -> None:
-        if end is not None and self.policy.clock() >= end:
-            raise TimedOut(f"The batch {batch_id} is not over yet.")
 
     def wait(self, batch_id: str, seconds: float | None) -> Steps[Batch]:
         """The batch once it is over; emits its events. Raises TimedOut after ``seconds``."""
@@ -266,10 +304,11 @@ def _filter(code: str | None, batch_id: str | None) -> dict[str, str]:
     return {name: value for name, value in (("code", code), ("batchId", batch_id)) if value is not None}
 
 
-def _event(number: int, data: str) -> Event:
-    told = json.loads(data)
+def _told(message: sse.Message) -> dict[str, Any]:
+    """An event as the shapes have it: what every event has, and its facts apart."""
+    told = json.loads(message.data)
     facts = {name: value for name, value in told.items() if name not in _ENVELOPE}
-    return Event.model_validate({name: told.get(name) for name in _ENVELOPE} | {"id": number, "data": facts})
+    return {name: told.get(name) for name in _ENVELOPE} | {"data": facts}
 
 
 def _json(value: Any) -> str:

@@ -33,7 +33,7 @@ class Policy:
 
     def pause(self, failures: int) -> float:
         """Seconds before the next try: doubling from a quarter of a second to eight, and spread."""
-        return float(min(8.0, 0.25 * 2 ** (failures - 1)) * (0.5 + self.jitter() / 2))
+        return float(0.25 * 2 ** min(failures - 1, 5) * (0.5 + self.jitter() / 2))
 
     def wait(self, request: Call, problem: ProblemError, failures: int) -> float | None:
         """Seconds until a refused request is worth another try; None: never."""

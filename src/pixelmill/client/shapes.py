@@ -159,6 +159,22 @@ class Event(Shape):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
+class News(Shape):
+    """One event of the log of all batches; ``place`` is where the log goes on after it.
+
+    ``batch_id`` is None where it concerns no batch: ``sample`` (how the service is, its figures in ``data``) and
+    ``events.skipped`` (too much was missed to be told).
+    """
+
+    place: str
+    event: str
+    batch_id: str | None = None
+    job_id: str | None = None
+    variant: str | None = None
+    at: datetime | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
 class Preset(Shape):
     name: str
     title: str

@@ -14,9 +14,13 @@ class Message:
 
 
 class Parser:
-    """Feed it bytes. What is cut off at the end was not sent whole, and is no event."""
+    """Feed it bytes. What is cut off at the end was not sent whole, and is no event.
+
+    ``place`` is the id up to which all was read: of the last event, or one that came without an event.
+    """
 
     def __init__(self) -> None:
+        self.place = ""
         self._rest = b""
         self._id = ""
         self._event = ""
@@ -47,5 +51,5 @@ class Parser:
 
     def _message(self) -> Message | None:
         message = Message(self._id, self._event or "message", "\n".join(self._data)) if self._data else None
-        self._event, self._data = "", []
+        self._event, self._data, self.place = "", [], self._id
         return message

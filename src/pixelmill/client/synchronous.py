@@ -15,7 +15,19 @@ from pixelmill.client.downloading import Names, What
 from pixelmill.client.files import File, OnProgress
 from pixelmill.client.procedures import Procedures, Submission
 from pixelmill.client.retrying import Policy
-from pixelmill.client.shapes import Batch, DeadLetter, Event, Job, Limits, Preset, Purged, Replayed, Summary, Variant
+from pixelmill.client.shapes import (
+    Batch,
+    DeadLetter,
+    Event,
+    Job,
+    Limits,
+    News,
+    Preset,
+    Purged,
+    Replayed,
+    Summary,
+    Variant,
+)
 from pixelmill.client.steps import Body, Call, Do, Emit, Read, Reply, Sleep, Steps
 from pixelmill.client.wire import build, dropped, options
 
@@ -175,6 +187,14 @@ class Client:
         """What happens to a batch, as it happens, until it is over: each event that follows number ``after`` once and
         in order, however often the line breaks."""
         return iter(_Run(self._http, self._do.watch(batch_id, after)))
+
+    def watch_all(self, after: str = "") -> Iterator[News]:
+        """What happens to all your batches (to everybody's, for an operator), as it happens and without an end.
+
+        It begins now, or after the ``place`` of an event seen before; however often the line breaks, nothing is missed
+        and nothing comes twice.
+        """
+        return iter(_Run(self._http, self._do.watch_all(after)))
 
     def wait(
         self, batch_id: str, on_event: Callable[[Event], object] | None = None, *, timeout: float | None = None

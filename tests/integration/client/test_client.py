@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import inspect
 import io
+import itertools
 import zipfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import anyio.to_thread
 import pytest
 
 from pixelmill.client import AsyncClient, Client, ConnectionLost, ProblemError, TimedOut
-from pixelmill.records import batches, work
+from pixelmill.records import batches, events, work
 from pixelmill.records.work import Failure, Report
 from tests.proxy import Fault, Proxy, Request
 from tests.sites import JPEG, Site
@@ -26,7 +27,7 @@ LARGE = bytes(range(256)) * 1500
 
 
 class Both:
-    """Calls either client in the same words: what iterates gives a list."""
+    """Calls either client in the same words: what iterates gives a list, of ``most`` if it has no end."""
 
     def __init__(self, client: Client | AsyncClient) -> None:
         self.client = client
@@ -34,18 +35,28 @@ class Both:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self.client, name)
 
-        async def call(*args: Any, **options: Any) -> Any:
+        async def call(*args: Any, most: int | None = None, **options: Any) -> Any:
             if isinstance(self.client, Client):
-                return await anyio.to_thread.run_sync(functools.partial(_blocking, method, *args, **options))
+                return await anyio.to_thread.run_sync(functools.partial(_blocking, method, most, *args, **options))
             found = method(*args, **options)
-            return [one async for one in found] if inspect.isasyncgen(found) else await found
+            return await _some(found, most) if inspect.isasyncgen(found) else await found
 
         return call
 
 
-def _blocking(method: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def _blocking(method: Callable[..., Any], most: int | None, *args: Any, **options: Any) -> Any:
     found = method(*args, **options)
-    return list(found) if inspect.isgenerator(found) else found
+    return list(itertools.islice(found, most)) if inspect.isgenerator(found) else found
+
+
+async def _some(found: AsyncGenerator[Any, None], most: int | None) -> list[Any]:
+    some: list[Any] = []
+    async with aclosing(found):
+        async for one in found:
+            some.append(one)
+            if len(some) == most:
+                break
+    return some
 
 
 @asynccontextmanager
@@ -185,13 +196,34 @@ async def test_a_stream_that_is_cut_again_and_again_has_no_gap_and_no_repeat(sit
         return Fault(cut=1300)  # headers, and a few events: only who goes on where it broke gets to the end
 
     async with Proxy(site.url, cut) as proxy, client_at(kind, proxy.url) as mill:
-        events = await mill.watch(batch["batchId"])
-    assert [one.id for one in events] == [*range(1, len(events) + 1)]
-    assert (events[0].event, events[-1].event) == ("batch.accepted", "batch.completed")
+        told = await mill.watch(batch["batchId"])
+    assert [one.id for one in told] == [*range(1, len(told) + 1)]
+    assert (told[0].event, told[-1].event) == ("batch.accepted", "batch.completed")
     assert len(proxy.seen) > 5
     found = await batches.find(site.parts.database, batch["batchId"])
     assert found
-    assert found.seq == len(events)
+    assert found.seq == len(told)
+
+
+async def test_the_log_of_all_batches_is_followed_over_every_break(site: Site, kind: str) -> None:
+    first, second = [await site.finish(await site.accepted()) for _ in range(2)]
+    log = [one.event for one in await events.beyond(site.parts.database, events.Place(0), 100)]
+
+    def cut(request: Request) -> Fault:
+        return Fault(cut=1300)  # headers, and a few events
+
+    async with Proxy(site.url, cut) as proxy, client_at(kind, proxy.url) as mill:
+        told = await mill.watch_all("0", most=len(log))
+    assert [(one.batch_id, one.event, one.job_id) for one in told] == [
+        (one.batch_id, one.event, one.job_id) for one in log
+    ]
+    assert {one.batch_id for one in told} == {first["batchId"], second["batchId"]}
+    assert len(proxy.seen) > 3
+    async with client_at(kind, site.url) as mill:
+        later = await mill.watch_all(told[2].place, most=len(log) - 3)
+        assert later == told[3:]
+        with pytest.raises(ProblemError, match="bad-request"):
+            await mill.watch_all("nonsense", most=1)
 
 
 async def test_a_download_goes_on_where_it_broke(site: Site, kind: str, tmp_path: Path) -> None:

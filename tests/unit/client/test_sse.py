@@ -38,3 +38,11 @@ def test_the_pieces_make_no_difference(cuts: list[int]) -> None:
 def test_any_bytes_can_be_read(data: bytes) -> None:
     for message in Parser().feed(data):
         assert message.data is not None
+
+
+def test_the_place_moves_with_what_is_whole_and_by_an_id_alone() -> None:
+    parser = Parser()
+    assert [*parser.feed(b"id: 1\ndata: a\n\n")] == [Message("1", "message", "a")]
+    assert ([*parser.feed(b"id: 2\ndata: b\n")], parser.place) == ([], "1")
+    assert [*parser.feed(b"\n")] == [Message("2", "message", "b")]
+    assert ([*parser.feed(b"id: 3-1.2\n\n")], parser.place) == ([], "3-1.2")
