@@ -1,18 +1,22 @@
-"""A record with as many rows as wanted, made by the database itself: for tests and figures of how reads grow."""
+"""Rows for tests: one upload, or a record with as many as wanted, made by the database itself."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import text
 
 from pixelmill.records import Database
+from pixelmill.records.models import Upload
 from pixelmill.records.tables import EPOCH, now
 
 #: Images of one batch, and how many there are to one that failed, to one that waits, to one batch that runs.
 IN_BATCH, RARE = 10, 7
 #: A tenant among others with a third of all: its batches are few and old, behind all those of the others.
 SMALL = "small"
+LATER = timedelta(hours=1)
 
 _BATCHES = """
 insert into batches (id, owner, status, total, completed, failed, active, canceled, recipe, metadata, priority, seq,
@@ -75,3 +79,27 @@ async def fill(db: Database, images: int) -> datetime:
     async with db.write() as tx:
         await tx.execute(text("analyze"))
     return start + timedelta(microseconds=images)
+
+
+def an_upload(upload_id: str = "u1", **changes: Any) -> Upload:
+    one = Upload(
+        id=upload_id,
+        owner="acme",
+        kind="tus",
+        ticket_id=None,
+        position=0,
+        state="open",
+        original_name="a.jpg",
+        key="",
+        length=10,
+        offset=0,
+        sha256=None,
+        format=None,
+        metadata={"pieces": []},
+        token=None,
+        process_id=None,
+        batch_id=None,
+        expires_at=now() + LATER,
+        created_at=now(),
+    )
+    return replace(one, **changes)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import importlib.util
 import json
 import os
 import statistics
@@ -21,7 +20,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
@@ -29,6 +27,7 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
 import load  # noqa: E402
+import raw  # noqa: E402
 import services  # noqa: E402
 
 #: The promise, in milliseconds, on an otherwise idle machine.
@@ -106,17 +105,6 @@ def _waits(connection: http.client.HTTPConnection, accepted: dict[str, Any]) -> 
     return bool(told["files"][0]["state"] == "waiting")
 
 
-def about() -> dict[str, Any]:
-    """What bench/e2e says of the machine; its file is called run.py too."""
-    spec = importlib.util.spec_from_file_location("bench_e2e_run", HERE.parent / "e2e" / "run.py")
-    assert spec
-    assert spec.loader
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    told: dict[str, Any] = module.about()
-    return told
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, default=ROOT.parent / "shared" / "photos")
@@ -124,13 +112,17 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--posts", type=int, default=200, help="posts that are measured in each round")
     parser.add_argument("--pause", type=float, default=0.02, help="seconds between two posts")
-    parser.add_argument("--backlog", type=int, default=40, help="large photos that are queued before")
+    parser.add_argument("--backlog", type=int, default=200, help="large photos that are queued before")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     photos = sorted(options.photos.glob("*.jpg"))
     if not photos or not (options.peer / "api.js").exists():
         parser.error("name a folder of JPEGs with --photos, and the peer's folder with --peer")
-    header = about() | {"posts": options.posts, "workers": options.workers, "backlog": options.backlog}
+    header = (
+        raw.about()
+        | {"node": raw.said("node", "--version")}
+        | {"posts": options.posts, "workers": options.workers, "backlog": options.backlog}
+    )
     print(json.dumps(header))
     lines: list[dict[str, Any]] = [header]
     rounds: list[dict[str, dict[str, float]]] = []
@@ -154,11 +146,7 @@ def main() -> int:
         )
     p99 = statistics.median(one["pixelmill"]["p99 ms"] for one in rounds)
     print(f"\np99 below {PROMISE:.0f} ms: {'yes' if p99 < PROMISE else 'NO'} ({p99:.1f} ms)")
-    results = HERE.parent / "results"
-    results.mkdir(exist_ok=True)
-    target = results / f"ack-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
-    target.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    print(f"raw lines: {target.relative_to(ROOT)}")
+    raw.keep("ack", lines)
     return 0
 
 

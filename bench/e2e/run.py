@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import Any
 
 import load
+import raw
 import services
 import tree
 
@@ -120,25 +117,6 @@ def show(task: str, rounds: list[dict[str, dict[str, float]]]) -> None:
     print(", ".join(f"{row[7:]} {statistics.median(one['pixelmill'][row] for one in rounds):.1f}" for row in parts))
 
 
-def said(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-
-
-def about() -> dict[str, Any]:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
-    return {
-        "commit": commit.stdout.strip(),
-        "cpu": model.partition(":")[2].strip(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "node": said("node", "--version"),
-        "load": os.getloadavg()[0],
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tasks", nargs="*", default=list(TASKS), metavar="TASK", help=", ".join(TASKS))
@@ -154,11 +132,15 @@ def main() -> None:
     photos = sorted(options.photos.glob("*.jpg"))
     if not photos or not (options.peer / "api.js").exists():
         parser.error("name a folder of JPEGs with --photos, and the peer's folder with --peer")
-    header = about() | {
-        "photos": [photo.name for photo in photos],
-        "images": options.images,
-        "workers": options.workers,
-    }
+    header = (
+        raw.about()
+        | {"node": raw.said("node", "--version")}
+        | {
+            "photos": [photo.name for photo in photos],
+            "images": options.images,
+            "workers": options.workers,
+        }
+    )
     print(json.dumps(header))
     lines = [header]
     with tempfile.TemporaryDirectory(prefix="pixelmill-bench-") as folder:
@@ -173,11 +155,7 @@ def main() -> None:
                 lines.append({"task": task, "round": number, **rounds[-1]})
                 print(json.dumps(lines[-1]), flush=True)
             show(task, rounds)
-    results = HERE.parent / "results"
-    results.mkdir(exist_ok=True)
-    target = results / f"e2e-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
-    target.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    print(f"\nraw lines: {target.relative_to(ROOT)}")
+    raw.keep("e2e", lines)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
 import load  # noqa: E402
+import raw  # noqa: E402
 import services  # noqa: E402
 
 #: The promise: at most so many times the time that an idle service takes.
@@ -129,11 +130,7 @@ def main() -> int:
     lines.append({"ratio": ratio, "bulk images/s": rate, "bulk waiting": after["waiting"]})
     print(f"the bulk went on with {rate:.1f} images/s meanwhile, {after['waiting']} of it still waited")
     print(f"at most {PROMISE:g} times idle: {'yes' if ratio <= PROMISE else 'NO'} ({ratio:.2f})")
-    results = HERE.parent / "results"
-    results.mkdir(exist_ok=True)
-    target = results / f"fair-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
-    target.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    print(f"raw lines: {target.relative_to(ROOT)}")
+    raw.keep("fair", lines)
     return 0
 
 

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import logging
-import os
 import sys
 import tempfile
 import time
@@ -27,7 +25,9 @@ import psutil
 import structlog
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "bench" / "e2e")]
+
+import raw  # noqa: E402
 
 from pixelmill.imaging import Decoders  # noqa: E402
 from pixelmill.queue import Done, Job, Queue, Slots, Worker  # noqa: E402
@@ -190,11 +190,7 @@ def main() -> int:
         for row in costs["simulated"]:
             many = f"{row['workers']:5} workers of {options.cores} cores"
             print(f"  {many}: {row['images/s']:8.0f}/s, limit: {row['limit']}")
-    target = ROOT / "bench" / "results" / f"fleet-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
-    target.parent.mkdir(exist_ok=True)
-    head = {"cores": os.cpu_count(), "load": os.getloadavg()[0], "images": options.images}
-    target.write_text("".join(json.dumps(line) + "\n" for line in [head, *lines]))
-    print(f"raw lines: {target.relative_to(ROOT)}")
+    raw.keep("fleet", [raw.about() | {"images": options.images}, *lines])
     return 0
 
 

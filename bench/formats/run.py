@@ -16,7 +16,6 @@ import asyncio
 import http.client
 import itertools
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("scale", "e2e")]
 
 import pyvips  # noqa: E402
+import raw  # noqa: E402
 import services  # noqa: E402
 import tree  # noqa: E402
 from mill import ROOT, Took, mill  # noqa: E402
@@ -197,18 +197,11 @@ def main() -> None:
     if unknown := set(options.formats) - {*FORMATS}:
         parser.error(f"unknown format: {', '.join(sorted(unknown))}")
     thumbor_home()
-    header = {
-        "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
-        "thumbor": THUMBOR,
-        "images": options.images,
-    }
+    header = raw.about() | {"thumbor": THUMBOR, "images": options.images}
     print(json.dumps(header))
     lines = asyncio.run(measure(options))
     show(lines, options.formats)
-    target = ROOT / "bench" / "results" / f"formats-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
-    target.write_text("".join(json.dumps(line) + "\n" for line in [header, *lines]))
-    print(f"\nraw lines: {target.relative_to(ROOT)}")
+    raw.keep("formats", [header, *lines])
 
 
 if __name__ == "__main__":

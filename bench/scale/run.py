@@ -24,6 +24,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1] / "e2e")]
 
 import pyvips  # noqa: E402
+import raw  # noqa: E402
 from mill import ROOT, mill, resized  # noqa: E402
 
 from pixelmill.records import Database, batches, events, images, intents, migrate, monitor, sqlite_url, waiting, work  # noqa: E402
@@ -32,13 +33,6 @@ from tests.chaos.plot import Panel, svg  # noqa: E402
 from tests.rows import batch_id, fill, image_id  # noqa: E402
 
 Line = dict[str, Any]
-
-
-def about() -> Line:
-    model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
-    return {"cpu": model.partition(":")[2].strip(), "cores": os.cpu_count(), "python": sys.version.split()[0]} | {
-        "load": round(os.getloadavg()[0], 1),
-    }
 
 
 async def cost(ask: Callable[[], Awaitable[object]], times: int = 40) -> float:
@@ -229,13 +223,11 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.parts) - {*PARTS}:
         parser.error(f"unknown part: {', '.join(sorted(unknown))}")
-    lines: list[Line] = [about()]
+    lines: list[Line] = [raw.about()]
     print(json.dumps(lines[0]))
     for part in options.parts:
         lines += asyncio.run(PARTS[part](options))
-    target = ROOT / "bench" / "results" / f"scale-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
-    target.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    print(f"\nraw lines: {target.relative_to(ROOT)}")
+    raw.keep("scale", lines)
     if options.plots:
         draw(lines[1:])
 

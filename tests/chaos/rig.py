@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -47,7 +48,7 @@ def send_signal(pids: Sequence[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-class Rig:
+class Rig(ABC):
     """What both have. Used as ``async with``; ``kinds`` are the faults that it can have here."""
 
     kinds: list[str]
@@ -65,15 +66,15 @@ class Rig:
         #: Processes that ended although nobody killed them.
         self.surprises: list[str] = []
 
-    async def __aenter__(self) -> Rig:
-        raise NotImplementedError
+    @abstractmethod
+    async def __aenter__(self) -> Rig: ...
 
-    async def __aexit__(self, *_: object) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def __aexit__(self, *_: object) -> None: ...
 
+    @abstractmethod
     async def stop(self) -> None:
         """Ask the service to end; AssertionError when it does not, or leaves anything running."""
-        raise NotImplementedError
 
     def settings(self) -> Settings:
         """To look at the record and the storage past the service."""
@@ -135,8 +136,8 @@ class Rig:
             await client.aclose()
 
     @property
-    def redis_url(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def redis_url(self) -> str: ...
 
 
 COMMON = [f"{what}-{who}" for what in ("kill", "freeze") for who in ("worker", "api", "decoder", "valkey")]

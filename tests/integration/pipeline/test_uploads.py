@@ -9,9 +9,8 @@ from pixelmill.errors import PixelmillError
 from pixelmill.pipeline import Uploads
 from pixelmill.pipeline.presence import new_id
 from pixelmill.records import uploads
-from pixelmill.records.models import Upload
-from pixelmill.records.tables import now
 from tests.integration.pipeline.conftest import Parts
+from tests.rows import an_upload
 
 
 class Cut(Exception):
@@ -20,26 +19,7 @@ class Cut(Exception):
 
 async def test_pieces_that_may_be_recorded_stay(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     taking = Uploads(parts.database, parts.storage, parts.settings, parts.presence)
-    one = Upload(
-        id=new_id(),
-        owner="",
-        kind="tus",
-        ticket_id=None,
-        position=0,
-        state="open",
-        original_name="a.jpg",
-        key="",
-        length=5000,
-        offset=0,
-        sha256=None,
-        format=None,
-        metadata={"pieces": []},
-        token=None,
-        process_id=None,
-        batch_id=None,
-        expires_at=taking.until(),
-        created_at=now(),
-    )
+    one = an_upload(new_id(), length=5000)
     await uploads.create(parts.database, [one])
     advance = uploads.advance
 

@@ -58,46 +58,42 @@ async def test_an_idle_worker_starts_at_once(queue: Queue) -> None:
             await until(lambda number=number: len(record.seen) == number + 1)
 
 
-async def test_concurrency_is_kept(queue: Queue) -> None:
-    now, most = 0, 0
+class Crowd:
+    """A handler that sees how many are at work at a time."""
 
-    async def handler(job: Job | Foreign) -> Outcome:
-        nonlocal now, most
-        now += 1
-        most = max(most, now)
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    async def __call__(self, job: Job | Foreign) -> Outcome:
+        self.now += 1
+        self.most = max(self.most, self.now)
         await asyncio.sleep(0.005)
-        now -= 1
+        self.now -= 1
         return Done()
 
+
+async def test_concurrency_is_kept(queue: Queue) -> None:
+    crowd = Crowd()
     await queue.add([Job(f"image{number}", 1) for number in range(40)])
-    async with working(queue, handler, concurrency=3):
+    async with working(queue, crowd, concurrency=3):
         await until(lambda: counted(queue, completed=40))
-    assert most == 3
+    assert crowd.most == 3
 
 
 async def test_a_limit_for_all_workers_together(queue: Queue) -> None:
-    now, most = 0, 0
-
-    async def handler(job: Job | Foreign) -> Outcome:
-        nonlocal now, most
-        now += 1
-        most = max(most, now)
-        await asyncio.sleep(0.005)
-        now -= 1
-        return Done()
-
+    crowd = Crowd()
     await queue.limit(2)
     await queue.add([Job(f"image{number}", 1) for number in range(40)])
     # Whoever waits for room is told of it: no worker sleeps until its blocking ends.
-    async with working(queue, handler, concurrency=3, block_seconds=60):
-        async with working(queue, handler, concurrency=3, block_seconds=60):
-            await until(lambda: most)
+    async with working(queue, crowd, concurrency=3, block_seconds=60):
+        async with working(queue, crowd, concurrency=3, block_seconds=60):
+            await until(lambda: crowd.most)
         await until(lambda: counted(queue, completed=40))
-        assert most == 2
+        assert crowd.most == 2
         await queue.limit(0)
         await queue.add([Job(f"more{number}", 1) for number in range(40)])
         await until(lambda: counted(queue, completed=80))
-    assert most == 3
+    assert crowd.most == 3
 
 
 async def test_urgent_first(queue: Queue) -> None:

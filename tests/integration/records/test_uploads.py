@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,34 +11,8 @@ from sqlalchemy import update
 from pixelmill.errors import PixelmillError
 from pixelmill.records import Database, intents, processes, tables, uploads
 from pixelmill.records.intents import NewBatch, NewImage
-from pixelmill.records.models import Upload
 from pixelmill.records.tables import now
-
-LATER = timedelta(hours=1)
-
-
-def new(upload_id: str = "u1", **changes: Any) -> Upload:
-    one = Upload(
-        id=upload_id,
-        owner="acme",
-        kind="tus",
-        ticket_id=None,
-        position=0,
-        state="open",
-        original_name="a.jpg",
-        key="",
-        length=10,
-        offset=0,
-        sha256=None,
-        format=None,
-        metadata={"pieces": []},
-        token=None,
-        process_id=None,
-        batch_id=None,
-        expires_at=now() + LATER,
-        created_at=now(),
-    )
-    return replace(one, **changes)
+from tests.rows import LATER, an_upload
 
 
 async def known(db: Database, process_id: str) -> None:
@@ -56,7 +28,7 @@ async def refused(db: Database, token: str, process_id: str, writing: tuple[str,
 async def test_one_writer_at_a_time(db: Database) -> None:
     await known(db, "p1")
     await known(db, "p2")
-    await uploads.create(db, [new()])
+    await uploads.create(db, [an_upload()])
     await uploads.hold(db, "u1", "t1", "p1", writing=("t1",))
     assert await refused(db, "t2", "p2") == "locked"
     assert await refused(db, "t2", "p1", ("t1", "t2")) == "locked"
@@ -76,7 +48,7 @@ async def test_one_writer_at_a_time(db: Database) -> None:
 
 
 async def test_of_batches_that_want_it_at_once_one_gets_it(db: Database) -> None:
-    await uploads.create(db, [new(state="finished", offset=10)])
+    await uploads.create(db, [an_upload(state="finished", offset=10)])
 
     async def take(batch_id: str) -> bool:
         try:
@@ -93,8 +65,10 @@ async def test_of_batches_that_want_it_at_once_one_gets_it(db: Database) -> None
 
 async def test_what_is_not_whole_or_over_is_not_taken(db: Database) -> None:
     over = now() - LATER
-    direct = new("u4", kind="direct")
-    await uploads.create(db, [new(), new("u2", state="finished", expires_at=over), new("u3", state="deleting"), direct])
+    direct = an_upload("u4", kind="direct")
+    await uploads.create(
+        db, [an_upload(), an_upload("u2", state="finished", expires_at=over), an_upload("u3", state="deleting"), direct]
+    )
     for upload_id in ("u1", "u2", "u3"):
         with pytest.raises(PixelmillError):
             async with db.write() as tx:
@@ -105,7 +79,7 @@ async def test_what_is_not_whole_or_over_is_not_taken(db: Database) -> None:
 
 async def test_time_ends_an_upload_whoever_writes(db: Database) -> None:
     await known(db, "p1")
-    await uploads.create(db, [new()])
+    await uploads.create(db, [an_upload()])
     await uploads.hold(db, "u1", "t1", "p1", writing=("t1",))
     assert await uploads.due(db, now()) == []
     [one] = await uploads.due(db, now() + 2 * LATER)
@@ -137,4 +111,4 @@ async def test_a_dead_letter_keeps_the_upload_that_it_would_be_made_from(
     async with db.write() as tx:
         await tx.execute(update(tables.images).values(state=state))
         await tx.execute(update(tables.batches).values(originals_gone=gone))
-    assert await uploads.kept_by(db, new(kind="direct", state="taken", batch_id="b1", key="uploads/u1/x")) == kept
+    assert await uploads.kept_by(db, an_upload(kind="direct", state="taken", batch_id="b1", key="uploads/u1/x")) == kept
