@@ -73,16 +73,14 @@ class NewBatch:
 async def begin(db: Database, batch_id: str, process_id: str) -> None:
     """Note, before the first byte is stored, that bytes for ``batch_id`` may come."""
     async with db.write(few=True, lasting=False) as tx:
-        row = {"batch_id": batch_id, "process_id": process_id, "state": "open", "created_at": now()}
-        await tx.execute(_INTENT, row)
+        await _open(tx, batch_id, process_id)
 
 
 async def begin_once(db: Database, batch_id: str, process_id: str) -> bool:
     """The same for an id that others may begin too. False: one does now, or it is a batch already."""
     try:
         async with db.write() as tx:
-            values = {"batch_id": batch_id, "process_id": process_id, "state": "open", "created_at": now()}
-            await tx.execute(insert(intents).values(**values))
+            await _open(tx, batch_id, process_id)
             # Looked at after the insert, which waits for whoever turns the same intent into a batch.
             if (await tx.execute(select(batches.c.id).where(batches.c.id == batch_id))).one_or_none():
                 await tx.rollback()
@@ -90,6 +88,11 @@ async def begin_once(db: Database, batch_id: str, process_id: str) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+async def _open(tx: AsyncConnection, batch_id: str, process_id: str) -> None:
+    row = {"batch_id": batch_id, "process_id": process_id, "state": "open", "created_at": now()}
+    await tx.execute(_INTENT, row)
 
 
 async def accept(db: Database, new: NewBatch, *, also: Also | None = None) -> list[Waiting] | None:
