@@ -10,14 +10,15 @@ import asyncio
 import random
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
 
 import structlog
 
 from pixelmill.errors import PixelmillError
-from pixelmill.imaging import DecoderDied, Decoders, Inspected, Made, NotMade, engine_version
+from pixelmill.imaging import DecoderDied, Decoders, Inspected, Made, NotMade, Result, engine_version
 from pixelmill.pipeline import targets
+from pixelmill.pipeline.ahead import ahead
 from pixelmill.pipeline.ending import replay
 from pixelmill.pipeline.fetch import Fetcher
 from pixelmill.pipeline.presence import Presence, new_id
@@ -33,6 +34,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 #: Decoders that one image may kill before it is poison (DESIGN: counted by signal deaths while decoding this image).
 POISON = 2
+#: Results that a decoder may be ahead of their recording.
+AHEAD = 2
 #: Longest wait between two tries, in seconds.
 LONGEST_WAIT = 600.0
 
@@ -147,20 +150,29 @@ class Millhand:
             report.timings["open"] = round(time.perf_counter() - clock, 4)
             left = len(held.missing)
             made = self._decoders.make(source, recipe, held.missing, urgent=held.priority == 0)
-            async with aclosing(made) as results:
-                async for result in results:
-                    if isinstance(result, Inspected):
-                        report.seen = Seen(result.format, result.width, result.height, result.facts)
-                    elif isinstance(result, Made):
-                        report.made.append(await self._store(held, result))
-                        left -= 1
-                    elif isinstance(result, NotMade):
-                        report.lost.append(LostVariant(result.variant, result.code, result.reason))
-                        left -= 1
+            # The decoder goes on while what it made is stored and recorded: together, if more of it has come.
+            async with aclosing(ahead(made, AHEAD)) as several:
+                async for results in several:
+                    left -= sum(isinstance(result, (Made, NotMade)) for result in results)
+                    await self._note(held, report, results)
                     if left and (report.made or report.lost):
                         await self._record(held, report)
         if left:
             raise PixelmillError("internal-error", f"The decoder ended {left} variants early.")
+
+    async def _note(self, held: Claim, report: Report, results: Sequence[Result]) -> None:
+        """Store what was made, and put into ``report`` what is to be recorded."""
+        for result in results:
+            if isinstance(result, Inspected):
+                report.seen = Seen(result.format, result.width, result.height, result.facts)
+            elif isinstance(result, NotMade):
+                report.lost.append(LostVariant(result.variant, result.code, result.reason))
+        made = [self._store(held, result) for result in results if isinstance(result, Made)]
+        stored = await asyncio.gather(*made, return_exceptions=True)
+        report.made += [one for one in stored if isinstance(one, MadeVariant)]
+        for one in stored:
+            if isinstance(one, BaseException):
+                raise one
 
     async def _reuse(self, held: Claim, report: Report) -> Claim:
         """Take over what was made before and is still there; the claim of what is left to make."""
