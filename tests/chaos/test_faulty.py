@@ -93,6 +93,7 @@ async def story(place: Place, faults: Faults) -> list[str]:
             stack.push_async_callback(one.close)
         presence = await again(lambda: arrive(db, settings))
         intake = Intake(db, storage, queue, settings, presence=presence)
+        stack.push_async_callback(intake.close)
         slots = Slots(2)
         millhand = Millhand(db, storage, queue, place.decoders, settings, presence=presence, aside=slots.aside)
 

@@ -51,6 +51,8 @@ async def parts(tmp_path: Path, valkey_url: str, database_url: str) -> AsyncIter
     queue = Queue(valkey_url)
     presence = Presence(database, settings, "worker")
     await presence.enter()
-    yield Parts(settings, database, storage, queue, presence, tmp_path / "files")
+    parts = Parts(settings, database, storage, queue, presence, tmp_path / "files")
+    yield parts
+    await parts.intake.close()
     await queue.close()
     await database.close()

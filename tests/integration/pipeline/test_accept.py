@@ -36,6 +36,8 @@ async def test_what_was_sent_is_a_batch_in_the_record_and_jobs_in_the_queue(part
     await send(acceptance, "", JPEG)
     accepted = await acceptance.commit(recipe=DEFAULT, preset="default", metadata={"order": 7}, priority=3)
 
+    await parts.intake.close()
+
     assert accepted.total == 2
     batch = await batches.find(parts.database, accepted.batch_id)
     assert batch
@@ -160,6 +162,7 @@ async def test_it_is_accepted_while_the_queue_is_down_and_queued_when_it_is_back
     acceptance = await intake.begin()
     file = await send(acceptance, "a.jpg", JPEG)
     await acceptance.commit(recipe=DEFAULT)
+    await intake.close()
     await away.close()
     assert await parts.queue.known([Job(file.image_id, 1)]) == [False]
     reconciler = Reconciler(parts.database, parts.storage, parts.queue, parts.settings, presence=parts.presence)

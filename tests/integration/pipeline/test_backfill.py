@@ -25,9 +25,11 @@ NAMES = ["2024/ä photo.jpg", "2024/b.jpg", "2024/c.txt", "2025/a.jpg", "2025/d/
 
 
 @pytest.fixture
-def intake(parts: Parts) -> Intake:
+async def intake(parts: Parts) -> AsyncIterator[Intake]:
     settings = parts.settings.model_copy(update={"max_files": 100})
-    return Intake(parts.database, parts.storage, parts.queue, settings, presence=parts.presence)
+    intake = Intake(parts.database, parts.storage, parts.queue, settings, presence=parts.presence)
+    yield intake
+    await intake.close()
 
 
 @pytest.fixture

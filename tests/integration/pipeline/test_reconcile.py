@@ -28,6 +28,7 @@ async def waiting(parts: Parts) -> Job:
     await file.write(JPEG)
     await file.close()
     await acceptance.commit(recipe=DEFAULT)
+    await parts.intake.close()
     return Job(file.image_id, 1)
 
 

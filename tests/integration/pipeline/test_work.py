@@ -50,6 +50,7 @@ async def accept(parts: Parts, *files: bytes, preset: str = "default") -> tuple[
     acceptance = await parts.intake.begin()
     ids = [(await send(acceptance, "photo.jpg", data)).image_id for data in files]
     accepted = await acceptance.commit(recipe=PRESETS[preset].recipe, preset=preset)
+    await parts.intake.close()
     return accepted.batch_id, ids
 
 
