@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 #: Commits between two checkpoints of one process; each adds a few pages of 4 kB to the log.
 EVERY = 200
@@ -22,6 +23,8 @@ class Wal:
     def __init__(self, path: str) -> None:
         self._path = path
         self._fd = -1
+        # Not among those that store files, of whom all may wait for the disk.
+        self._thread = ThreadPoolExecutor(1, "wal")
         self._next: asyncio.Task[None] | None = None
         self._last: asyncio.Task[None] | None = None
         self._commits = 0
@@ -38,7 +41,7 @@ class Wal:
         if before is not None:
             await asyncio.wait({before})
         self._last, self._next = self._next, None  # who commits from here on needs another one
-        await asyncio.to_thread(self._sync_now)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._sync_now)
 
     def _sync_now(self) -> None:
         if self._fd < 0:
@@ -62,6 +65,7 @@ class Wal:
         for task in (self._next, self._last, self._checkpointing):
             if task is not None and not task.done():
                 await asyncio.wait({task})
+        self._thread.shutdown()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
