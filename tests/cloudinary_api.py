@@ -30,12 +30,16 @@ class CloudinaryApi:
     #: Status and body of the next answers, instead of taking what was sent.
     failures: list[tuple[int, bytes]] = field(default_factory=list)
     uploads: int = 0
+    #: No answer until it is set.
+    answering: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.answering.set()
 
     def setting(self, secret: str = SECRET) -> str:
         return f"cloudinary://{KEY}:{secret}@{CLOUD}/shop?upload_prefix={self.url}"
 
     def take(self, path: str, fields: dict[str, str], file: bytes) -> tuple[int, dict[str, Any]]:
-        self.uploads += 1
         if path != f"/v1_1/{CLOUD}/image/upload":
             return 404, {"error": {"message": "Unknown address"}}
         signed = sorted((name, value) for name, value in fields.items() if name not in ("api_key", "signature"))
@@ -74,6 +78,8 @@ def cloudinary_api() -> Iterator[CloudinaryApi]:
                 fields[one.field_name.decode()] = one.value.decode()
 
             parse_form(headers, self.rfile, on_field, on_file)
+            api.uploads += 1
+            api.answering.wait(60)
             if api.failures:
                 status, body = api.failures.pop(0)
             else:

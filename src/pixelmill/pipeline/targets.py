@@ -7,11 +7,13 @@ what is there: however often it is sent, there is one, and what is recorded has 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pixelmill.errors import PixelmillError
+from pixelmill.records.work import MadeVariant
 from pixelmill.settings import Settings
 
 #: The name under which a variant's facts keep the address that a target gave.
@@ -72,3 +74,46 @@ class Cloudinary:
             raise PixelmillError(
                 "delivery-failed", f"Cloudinary did not take it ({why}): see CLOUDINARY_URL."
             ) from None
+
+
+class Deliveries:
+    """Results of one image on their way to a target, beside the making of the next ones."""
+
+    def __init__(self) -> None:
+        self._under_way: list[asyncio.Task[MadeVariant]] = []
+
+    @property
+    def any(self) -> bool:
+        """Whether one has neither arrived nor failed, or was not taken yet."""
+        return bool(self._under_way)
+
+    def begin(self, target: Target, name: str, data: bytes, made: MadeVariant) -> None:
+        async def send() -> MadeVariant:
+            return replace(made, facts={**made.facts, FACT: await target.send(name, data)})
+
+        self._under_way.append(asyncio.create_task(send()))
+
+    def take(self) -> list[MadeVariant]:
+        """Those that have arrived. Raises what went wrong with one; the others are still there to be taken."""
+        done = [one for one in self._under_way if one.done()]
+        for one in done:
+            if error := one.exception():
+                self._under_way.remove(one)
+                raise error
+        self._under_way = [one for one in self._under_way if one not in done]
+        return [one.result() for one in done]
+
+    async def wait(self) -> None:
+        """Until the next one has arrived or failed."""
+        await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+
+    async def rest(self) -> list[MadeVariant]:
+        """Those that arrive all the same after one has failed, so that they need not be made again."""
+        ends = await asyncio.gather(*self._under_way, return_exceptions=True)
+        self._under_way = []
+        return [end for end in ends if isinstance(end, MadeVariant)]
+
+    async def give_up(self) -> None:
+        for one in self._under_way:
+            one.cancel()
+        await self.rest()

@@ -142,7 +142,33 @@ class Millhand:
         return held
 
     async def _make(self, held: Claim, report: Report) -> None:
-        """Make and store the missing variants. The last ones stay in ``report``, to be recorded with the end."""
+        """Make, store and deliver the missing variants. The last ones stay in ``report``, to be recorded at the end."""
+        deliveries = targets.Deliveries()
+        try:
+            left = await self._decode(held, report, deliveries)
+            if deliveries.any:
+                async with self._aside():
+                    await self._deliver(held, report, deliveries)
+        except Fenced:
+            raise
+        except Exception:
+            report.made += await deliveries.rest()
+            raise
+        finally:
+            await deliveries.give_up()
+        if left:
+            raise PixelmillError("internal-error", f"The decoder ended {left} variants early.")
+
+    async def _deliver(self, held: Claim, report: Report, deliveries: targets.Deliveries) -> None:
+        """Wait for what is still on its way."""
+        while deliveries.any:
+            if report.made or report.lost:
+                await self._record(held, report)
+            await deliveries.wait()
+            report.made += deliveries.take()
+
+    async def _decode(self, held: Claim, report: Report, deliveries: targets.Deliveries) -> int:
+        """Make and store the missing variants; how many the decoder did not come to."""
         assert held.key is not None
         recipe = parse_recipe(held.recipe)
         clock = time.perf_counter()
@@ -154,22 +180,31 @@ class Millhand:
             async with aclosing(ahead(made, AHEAD)) as several:
                 async for results in several:
                     left -= sum(isinstance(result, (Made, NotMade)) for result in results)
-                    await self._note(held, report, results)
+                    await self._note(held, report, results, deliveries)
+                    report.made += deliveries.take()
                     if left and (report.made or report.lost):
                         await self._record(held, report)
-        if left:
-            raise PixelmillError("internal-error", f"The decoder ended {left} variants early.")
+        return left
 
-    async def _note(self, held: Claim, report: Report, results: Sequence[Result]) -> None:
-        """Store what was made, and put into ``report`` what is to be recorded."""
+    async def _note(
+        self, held: Claim, report: Report, results: Sequence[Result], deliveries: targets.Deliveries
+    ) -> None:
+        """Store what was made, and put into ``report`` what is to be recorded; what is to be sent first is under way."""
         for result in results:
             if isinstance(result, Inspected):
                 report.seen = Seen(result.format, result.width, result.height, result.facts)
             elif isinstance(result, NotMade):
                 report.lost.append(LostVariant(result.variant, result.code, result.reason))
-        made = [self._store(held, result) for result in results if isinstance(result, Made)]
-        stored = await asyncio.gather(*made, return_exceptions=True)
-        report.made += [one for one in stored if isinstance(one, MadeVariant)]
+        made = [result for result in results if isinstance(result, Made)]
+        stored = await asyncio.gather(*(self._store(held, result) for result in made), return_exceptions=True)
+        for result, one in zip(made, stored, strict=True):
+            if isinstance(one, BaseException):
+                continue
+            if self._target is None:
+                report.made.append(one)
+            else:
+                name = f"{held.batch_id}/{held.image_id}/{result.variant}"
+                deliveries.begin(self._target, name, bytes(result.data), one)
         for one in stored:
             if isinstance(one, BaseException):
                 raise one
@@ -191,10 +226,6 @@ class Millhand:
     async def _store(self, held: Claim, made: Made) -> MadeVariant:
         key = keys.result(held.batch_id, held.image_id, held.token, made.variant, made.extension)
         await self._storage.put(key, made.data)
-        facts = made.facts
-        if self._target:
-            url = await self._target.send(f"{held.batch_id}/{held.image_id}/{made.variant}", made.data)
-            facts = {**facts, targets.FACT: url}
         return MadeVariant(
             name=made.variant,
             key=key,
@@ -205,7 +236,7 @@ class Millhand:
             bytes=len(made.data),
             quality=made.quality,
             seconds=round(made.seconds, 4),
-            facts=facts,
+            facts=made.facts,
             digest=held.digests.get(made.variant),
         )
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from pixelmill.errors import PixelmillError
-from pixelmill.pipeline import targets
-from pixelmill.pipeline.targets import Cloudinary
+from pixelmill.imaging import Decoders, Limits
+from pixelmill.pipeline import Millhand, targets
+from pixelmill.pipeline.targets import Cloudinary, Target
+from pixelmill.queue import Done, Job, Later
+from pixelmill.recipes import parse_recipe
+from pixelmill.records import images
+from pixelmill.records.models import State
 from pixelmill.settings import Settings
 from tests.cloudinary_api import SECRET, CloudinaryApi, cloudinary_api
+from tests.integration.pipeline.conftest import Parts
+from tests.integration.pipeline.test_accept import send
 from tests.servers import Service, free_port, wait_until
 
 RECIPE = {
@@ -75,6 +83,65 @@ def test_a_setting_that_is_none_is_named_without_its_value(url: str) -> None:
 
 def test_without_the_setting_there_is_no_target() -> None:
     assert targets.connect(Settings(_env_file=None)) is None  # type: ignore[call-arg]
+
+
+@pytest.fixture
+async def decoders() -> AsyncIterator[Decoders]:
+    pool = Decoders(1, Limits(seconds=60))
+    await pool.start()
+    yield pool
+    await pool.close()
+
+
+def hire(parts: Parts, decoders: Decoders, target: Target | None) -> Millhand:
+    its = parts.database, parts.storage, parts.queue, decoders, parts.settings
+    return Millhand(*its, presence=parts.presence, target=target)
+
+
+async def accepted(parts: Parts, photo: Path) -> str:
+    acceptance = await parts.intake.begin()
+    image_id = (await send(acceptance, "photo.jpg", photo.read_bytes())).image_id
+    await acceptance.commit(recipe=parse_recipe(RECIPE))
+    return image_id
+
+
+async def addresses(parts: Parts, image_id: str) -> list[tuple[State, str | None]]:
+    found = await images.find(parts.database, image_id)
+    assert found
+    return [(one.state, one.facts.get(targets.FACT)) for one in found.variants]
+
+
+async def test_a_slow_target_holds_up_neither_the_next_variant_nor_the_decoder(
+    api: CloudinaryApi, parts: Parts, decoders: Decoders, photo: Path
+) -> None:
+    first, second = await accepted(parts, photo), await accepted(parts, photo)
+    api.answering.clear()
+    working = asyncio.create_task(hire(parts, decoders, Cloudinary(api.setting()))(Job(first, 1)))
+    async with asyncio.timeout(60):
+        while api.uploads < 2:
+            await asyncio.sleep(0.01)
+    # Neither has arrived, so neither is recorded; and the only decoder is free.
+    assert await addresses(parts, first) == [(State.WAITING, None)] * 2
+    assert isinstance(await hire(parts, decoders, None)(Job(second, 1)), Done)
+    api.answering.set()
+    assert isinstance(await working, Done)
+    assert all(state is State.COMPLETED and url for state, url in await addresses(parts, first))
+    assert len(api.stored) == 2
+
+
+async def test_what_arrived_beside_a_failure_is_not_sent_again(
+    api: CloudinaryApi, parts: Parts, decoders: Decoders, photo: Path
+) -> None:
+    image_id = await accepted(parts, photo)
+    api.failures = [(500, b'{"error": {"message": "General Error"}}')]
+    millhand = hire(parts, decoders, Cloudinary(api.setting()))
+    assert await millhand(Job(image_id, 1)) == Done({"retry": 2})
+    assert [bool(url) for _, url in await addresses(parts, image_id)].count(True) == 1
+    async with asyncio.timeout(60):
+        while isinstance(await millhand(Job(image_id, 2)), Later):
+            await asyncio.sleep(0.01)
+    assert all(state is State.COMPLETED and url for state, url in await addresses(parts, image_id))
+    assert (api.uploads, len(api.stored)) == (3, 2)
 
 
 def test_a_photo_comes_back_with_its_address_there_also_after_a_failure(
