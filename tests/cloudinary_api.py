@@ -1,11 +1,13 @@
 """A stand-in for Cloudinary's upload API, as its documentation describes it: signed multipart to `image/upload`.
 
 The signature is the SHA-1 of all parameters but `file`, `api_key` and what the address says, sorted, joined by `&`, and
-the secret after them. An upload under a public id that is there replaces it if `overwrite` is set.
+the secret after them. An upload under a public id that is there replaces it if `overwrite` is set. The admin API, which
+deletes, takes key and secret as HTTP Basic.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import threading
@@ -52,6 +54,16 @@ class CloudinaryApi:
         self.stored[name] = file
         return 200, {"public_id": name, "bytes": len(file), "secure_url": self.address(name)}
 
+    def drop(self, path: str, names: list[str], authorization: str) -> tuple[int, dict[str, Any]]:
+        if path != f"/v1_1/{CLOUD}/resources/image/upload":
+            return 404, {"error": {"message": "Unknown address"}}
+        if authorization != "Basic " + base64.b64encode(f"{KEY}:{SECRET}".encode()).decode():
+            return 401, {"error": {"message": f"Invalid credentials of {KEY}"}}
+        if len(names) > 100:
+            return 400, {"error": {"message": "Too many public ids"}}
+        told = {name: "not_found" if self.stored.pop(name, None) is None else "deleted" for name in names}
+        return 200, {"deleted": told, "partial": False}
+
     @staticmethod
     def address(name: str) -> str:
         return f"https://res.cloudinary.com/{CLOUD}/image/upload/v1/{name}"
@@ -81,10 +93,20 @@ def cloudinary_api() -> Iterator[CloudinaryApi]:
             api.uploads += 1
             api.answering.wait(60)
             if api.failures:
-                status, body = api.failures.pop(0)
+                self.answer(*api.failures.pop(0))
             else:
                 status, answer = api.take(self.path, fields, files[0])
-                body = json.dumps(answer).encode()
+                self.answer(status, json.dumps(answer).encode())
+
+        def do_DELETE(self) -> None:
+            told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if api.failures:
+                self.answer(*api.failures.pop(0))
+            else:
+                status, answer = api.drop(self.path, told["public_ids"], self.headers.get("Authorization", ""))
+                self.answer(status, json.dumps(answer).encode())
+
+        def answer(self, status: int, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from pixelmill.errors import PixelmillError
+from pixelmill.pipeline import targets
 from pixelmill.pipeline.ending import cancel
-from pixelmill.pipeline.loose import drop_loose
+from pixelmill.pipeline.loose import drop_loose, drop_results
 from pixelmill.queue import Queue
 from pixelmill.records import Database, deliveries, known, retention
 from pixelmill.records.keys import By
@@ -33,6 +34,7 @@ class Retainer:
     ) -> None:
         self._database = database
         self._storage = storage
+        self._target = targets.connect(settings)
         self._clock = clock
         self._keep_deliveries = timedelta(seconds=settings.keep_deliveries_seconds)
         # So long after it lost its image, a worker may still write: the longest deadline, and the lease.
@@ -58,8 +60,9 @@ class Retainer:
                 break
             done += await self._tried(self.finish(one), one)
         try:
-            done += await drop_loose(self._database, self._storage)
-        except OSError as error:
+            done += await drop_loose(self._database, self._storage, self._target)
+        except (OSError, PixelmillError) as error:
+            _not_yet(error)
             log.warning("results that nobody uses are not deleted yet: %s", error)
         if self._keep_deliveries:
             done += await deliveries.prune(self._database, self._clock() - self._keep_deliveries)
@@ -79,7 +82,7 @@ class Retainer:
             raise PixelmillError("conflict", "It was opened again in this moment.")
         await self._delete(one, Part.ORIGINALS)
         await self._delete(one, Part.RESULTS)
-        await drop_loose(self._database, self._storage)
+        await drop_loose(self._database, self._storage, self._target)
         await self.finish(one)
         await queue.ring([batch_id])
 
@@ -102,7 +105,8 @@ class Retainer:
         """What cannot be deleted now holds up nothing else, and is tried again in the next round."""
         try:
             return await step
-        except OSError as error:
+        except (OSError, PixelmillError) as error:
+            _not_yet(error)
             log.warning("batch %s is not deleted yet: %s", one.batch_id, error)
             return False
 
@@ -113,4 +117,10 @@ class Retainer:
                 await self._storage.delete_prefix(upload)
         else:
             used = await known.lent(self._database, one.batch_id)
-            await self._storage.delete_prefix(keys.processed(one.batch_id), keep=used)
+            await drop_results(self._storage, self._target, keys.processed(one.batch_id), used)
+
+
+def _not_yet(error: Exception) -> None:
+    """Raise it again unless it comes from where bytes lie."""
+    if isinstance(error, PixelmillError) and error.code != "delivery-failed":
+        raise error

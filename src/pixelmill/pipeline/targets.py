@@ -7,6 +7,8 @@ what is there: however often it is sent, there is one, and what is recorded has 
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -20,6 +22,8 @@ from pixelmill.settings import Settings
 FACT = "deliveredUrl"
 #: Seconds that the target may take for one step of one upload.
 PATIENCE = 60.0
+#: Results that one request deletes: Cloudinary's own limit (its Admin API, "Delete resources").
+DELETED_AT_ONCE = 100
 
 
 class Target(Protocol):
@@ -28,6 +32,9 @@ class Target(Protocol):
 
         Raises PixelmillError ``delivery-failed``, which is worth another try.
         """
+
+    async def delete(self, names: Collection[str]) -> None:
+        """Delete what was sent under these names; what is not there needs not be. Raises as :meth:`send`."""
 
 
 def connect(settings: Settings) -> Target | None:
@@ -50,10 +57,11 @@ class Cloudinary:
             self._account["upload_prefix"] = prefix[0]
         if parts.scheme != "cloudinary" or not all(self._account.values()):
             raise PixelmillError("bad-request", "CLOUDINARY_URL must be cloudinary://key:secret@cloud.")
+        # The SDK keeps one connection: that a second one is closed after its use is no news.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
     async def send(self, name: str, data: bytes | memoryview) -> str:
         from cloudinary import uploader
-        from cloudinary.exceptions import Error
 
         upload = partial(
             uploader.upload,
@@ -65,14 +73,27 @@ class Cloudinary:
             timeout=PATIENCE,
             **self._account,
         )
+        return str(await self._ask(lambda: upload()["secure_url"], "take"))
+
+    async def delete(self, names: Collection[str]) -> None:
+        from cloudinary import api
+
+        ids = [f"{self._folder}/{name}" for name in sorted(names)]
+        for start in range(0, len(ids), DELETED_AT_ONCE):
+            some = ids[start : start + DELETED_AT_ONCE]
+            # `invalidate`: copies that its own network of caches holds go too.
+            delete = partial(api.delete_resources, some, invalidate=True, timeout=PATIENCE, **self._account)
+            await self._ask(delete, "delete")
+
+    @staticmethod
+    async def _ask(call: Callable[[], Any], act: str) -> Any:
         try:
-            answer = await asyncio.to_thread(upload)
-            return str(answer["secure_url"])
-        except (Error, OSError, LookupError) as error:
+            return await asyncio.to_thread(call)
+        except Exception as error:  # the SDK raises a bare Exception where it does not know the status
             # The SDK's messages name our key in places, and repeat whole answers.
             why = type(error).__name__
             raise PixelmillError(
-                "delivery-failed", f"Cloudinary did not take it ({why}): see CLOUDINARY_URL."
+                "delivery-failed", f"Cloudinary did not {act} it ({why}): see CLOUDINARY_URL."
             ) from None
 
 

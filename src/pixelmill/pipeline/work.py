@@ -203,7 +203,7 @@ class Millhand:
             if self._target is None:
                 report.made.append(one)
             else:
-                name = f"{held.batch_id}/{held.image_id}/{result.variant}"
+                name = keys.name(held.batch_id, held.image_id, result.variant)
                 deliveries.begin(self._target, name, bytes(result.data), one)
         for one in stored:
             if isinstance(one, BaseException):

@@ -66,3 +66,14 @@ def attempt(batch_id: str, image_id: str, token: str) -> str:
 
 def result(batch_id: str, image_id: str, token: str, variant: str, extension: str) -> str:
     return f"{attempt(batch_id, image_id, token)}{variant}.{extension}"
+
+
+def name(batch_id: str, image_id: str, variant: str) -> str:
+    """What a result is called elsewhere: the same whichever try made it."""
+    return f"{batch_id}/{image_id}/{variant}"
+
+
+def name_of(key: str) -> str | None:
+    """The :func:`name` of the result that lies under ``key``; None when it is no result's."""
+    match = re.match(r"processed/([^/]+)/([^/]+)/[0-9a-f-]{36}-([^/]+)\.[^./]+\Z", key)
+    return name(*match.groups()) if match else None

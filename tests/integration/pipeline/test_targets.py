@@ -9,14 +9,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from pixelmill.errors import PixelmillError
 from pixelmill.imaging import Decoders, Limits
 from pixelmill.pipeline import Millhand, targets
+from pixelmill.pipeline.retain import Retainer
 from pixelmill.pipeline.targets import Cloudinary, Target
 from pixelmill.queue import Done, Job, Later
 from pixelmill.recipes import parse_recipe
 from pixelmill.records import images
+from pixelmill.records.keys import By
 from pixelmill.records.models import State
 from pixelmill.settings import Settings
 from tests.cloudinary_api import SECRET, CloudinaryApi, cloudinary_api
@@ -44,6 +47,21 @@ async def test_what_is_sent_has_an_address_and_sent_again_it_is_still_one(api: C
     assert url == "https://res.cloudinary.com/demo/image/upload/v1/shop/batch/image/small"
     assert await target.send("batch/image/small", memoryview(b"second")) == url
     assert api.stored == {"shop/batch/image/small": b"second"}
+
+
+async def test_what_is_deleted_there_is_gone_and_may_be_gone_before(api: CloudinaryApi) -> None:
+    target = Cloudinary(api.setting())
+    names = [f"batch/image/v{number}" for number in range(105)]
+    for name in [*names, "batch/other/v1"]:
+        await target.send(name, b"bytes")
+    await target.delete(names)
+    await target.delete(names[:1])
+    assert [*api.stored] == ["shop/batch/other/v1"]
+    for failure in ((502, b"<html>the secret s3cret</html>"), (502, b'{"error": {"message": "s3cret"}}')):
+        api.failures = [failure]
+        with pytest.raises(PixelmillError, match="delivery-failed") as caught:
+            await target.delete(["batch/other/v1"])
+        assert SECRET not in caught.value.detail
 
 
 @pytest.mark.parametrize(
@@ -98,9 +116,9 @@ def hire(parts: Parts, decoders: Decoders, target: Target | None) -> Millhand:
     return Millhand(*its, presence=parts.presence, target=target)
 
 
-async def accepted(parts: Parts, photo: Path) -> str:
+async def accepted(parts: Parts, photo: Path, more: bytes = b"") -> str:
     acceptance = await parts.intake.begin()
-    image_id = (await send(acceptance, "photo.jpg", photo.read_bytes())).image_id
+    image_id = (await send(acceptance, "photo.jpg", photo.read_bytes() + more)).image_id
     await acceptance.commit(recipe=parse_recipe(RECIPE))
     return image_id
 
@@ -142,6 +160,51 @@ async def test_what_arrived_beside_a_failure_is_not_sent_again(
             await asyncio.sleep(0.01)
     assert all(state is State.COMPLETED and url for state, url in await addresses(parts, image_id))
     assert (api.uploads, len(api.stored)) == (3, 2)
+
+
+async def test_what_is_deleted_here_is_deleted_there_and_never_only_here(
+    api: CloudinaryApi, parts: Parts, decoders: Decoders, photo: Path
+) -> None:
+    settings = parts.settings.model_copy(update={"cloudinary_url": SecretStr(api.setting())})
+    retainer = Retainer(parts.database, parts.storage, settings)
+    ids = [await accepted(parts, photo, more) for more in (b"", b"other")]
+    millhand = hire(parts, decoders, Cloudinary(api.setting()))
+    for image_id in ids:
+        await millhand(Job(image_id, 1))
+    assert len(api.stored) == 4
+    kept, doomed = [await images.find(parts.database, image_id) for image_id in ids]
+    assert kept
+    assert doomed
+
+    api.failures = [(500, b'{"error": {"message": "General Error"}}')]
+    with pytest.raises(PixelmillError, match="delivery-failed"):
+        await retainer.purge(parts.queue, doomed.batch_id, by=By())
+    assert any(doomed.batch_id in name for name in parts.files())
+    api.failures = [(500, b'{"error": {"message": "General Error"}}')]
+    await retainer.round()  # it fails once more, and nothing else does
+    await retainer.round()
+    assert not any(doomed.batch_id in name for name in parts.files())
+    assert {name.split("/")[1] for name in api.stored} == {kept.batch_id}
+    assert len(api.stored) == 2
+
+
+async def test_what_another_batch_still_uses_stays_there_as_long(
+    api: CloudinaryApi, parts: Parts, decoders: Decoders, photo: Path
+) -> None:
+    settings = parts.settings.model_copy(update={"cloudinary_url": SecretStr(api.setting())})
+    retainer = Retainer(parts.database, parts.storage, settings)
+    millhand = hire(parts, decoders, Cloudinary(api.setting()))
+    ids = [await accepted(parts, photo) for _ in range(2)]
+    for image_id in ids:
+        await millhand(Job(image_id, 1))
+    home, borrower = [await images.find(parts.database, image_id) for image_id in ids]
+    assert home
+    assert borrower
+    assert await addresses(parts, borrower.id) == await addresses(parts, home.id)
+    await retainer.purge(parts.queue, home.batch_id, by=By())
+    assert len(api.stored) == 2
+    await retainer.purge(parts.queue, borrower.batch_id, by=By())
+    assert api.stored == {}
 
 
 def test_a_photo_comes_back_with_its_address_there_also_after_a_failure(
