@@ -1,5 +1,5 @@
 import type { Schema } from "../recipe/schema";
-import type { Accepted, Batch, BatchPage, BatchStatus, ImageJob, MadeShare, Presets, Preview, Problem, Recipe, Share, Variant } from "./types";
+import type { Accepted, Batch, BatchPage, BatchStatus, ImageJob, MadeShare, Presets, Preview, Problem, Recipe, Share, Variant, What } from "./types";
 
 /** An answer that is not the one asked for, in the service's own words where it gave some. */
 export class ApiError extends Error {
@@ -68,6 +68,8 @@ export function getPresets(signal?: AbortSignal): Promise<Presets> {
   return getJson<Presets>("/presets", signal);
 }
 
+export const batchPath = (id: string) => `/batches/${encodeURIComponent(id)}`;
+
 /** A whole batch from its address: the pages of `files` beyond the first hundred are fetched too. */
 export async function getBatch(path: string, signal?: AbortSignal): Promise<Batch> {
   const batch = await getJson<Batch>(path, signal);
@@ -118,7 +120,7 @@ export function retryJob(jobId: string): Promise<unknown> {
 }
 
 export function cancelBatch(batchId: string): Promise<unknown> {
-  return ask(`/batches/${encodeURIComponent(batchId)}`, { method: "DELETE" });
+  return ask(batchPath(batchId), { method: "DELETE" });
 }
 
 export function getBatches(query: { status?: BatchStatus; cursor?: string }, signal?: AbortSignal): Promise<BatchPage> {
@@ -126,21 +128,21 @@ export function getBatches(query: { status?: BatchStatus; cursor?: string }, sig
 }
 
 export async function getShares(batchId: string, signal?: AbortSignal): Promise<Share[]> {
-  return (await getJson<{ shares: Share[] }>(`/batches/${encodeURIComponent(batchId)}/shares`, signal)).shares;
+  return (await getJson<{ shares: Share[] }>(`${batchPath(batchId)}/shares`, signal)).shares;
 }
 
 /** `expiresIn` in seconds. The answer's `url` is told this once. */
 export function makeShare(batchId: string, expiresIn: number): Promise<MadeShare> {
   const body = JSON.stringify({ expiresIn });
-  return ask(`/batches/${encodeURIComponent(batchId)}/shares`, { method: "POST", body });
+  return ask(`${batchPath(batchId)}/shares`, { method: "POST", body });
 }
 
 export function endShare({ batchId, shareId }: Share): Promise<unknown> {
-  return ask(`/batches/${encodeURIComponent(batchId)}/shares/${encodeURIComponent(shareId)}`, { method: "DELETE" });
+  return ask(`${batchPath(batchId)}/shares/${encodeURIComponent(shareId)}`, { method: "DELETE" });
 }
 
 /** A batch of images that the service fetches itself. */
-export function makeFromAddresses(addresses: readonly string[], what: { preset: string } | { recipe: Recipe }): Promise<Accepted> {
+export function makeFromAddresses(addresses: readonly string[], what: What): Promise<Accepted> {
   const body = JSON.stringify({ sources: addresses.map((url) => ({ url })), ...what });
   return ask<Accepted>("/batches", { method: "POST", body });
 }
@@ -148,7 +150,7 @@ export function makeFromAddresses(addresses: readonly string[], what: { preset: 
 /** A batch of finished uploads. With the same `key` it is made once, however often it is asked for. */
 export function makeFromUploads(
   sources: readonly { uploadId: string; name: string }[],
-  what: { preset: string } | { recipe: Recipe },
+  what: What,
   key: string,
   signal: AbortSignal,
 ): Promise<Accepted> {

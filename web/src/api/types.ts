@@ -53,6 +53,9 @@ export interface Recipe {
   variants: RecipeVariant[];
 }
 
+/** What to make: a preset by its name, or a recipe. */
+export type What = { preset: string } | { recipe: Recipe };
+
 export type Preset = Omit<Schemas["PresetOut"], "recipe"> & { recipe: Recipe };
 
 export interface Presets {

@@ -1,7 +1,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { lazy, memo, Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { Link } from "wouter";
-import { ApiError, cancelBatch } from "../api/client";
+import { ApiError, batchPath, cancelBatch } from "../api/client";
 import type { Batch, ImageJob } from "../api/types";
 import { bytes, count, saved } from "../lib/format";
 import { Bar } from "../ui/bar";
@@ -14,7 +14,7 @@ import { useSay, useWorking } from "../ui/status";
 import { ImageRow } from "./image-row";
 import { hashOf } from "./variant-tile";
 import { isOver, type Totals, totals } from "./reduce";
-import { batchPath, type Connection, useBatch } from "./use-batch";
+import { type Connection, useBatch } from "./use-batch";
 
 const Viewer = lazy(() => import("./viewer").then((module) => ({ default: module.Viewer })));
 

@@ -1,13 +1,13 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { memo } from "react";
-import { retryJob } from "../api/client";
+import { batchPath, retryJob } from "../api/client";
 import type { ImageJob } from "../api/types";
 import { bytes, codeName, extension, formatName } from "../lib/format";
 import { Button } from "../ui/button";
 import { WarningIcon } from "../ui/icons";
 import { LOST } from "./lost";
 import { useOriginal } from "./originals";
-import { batchKey, batchPath } from "./use-batch";
+import { batchKey } from "./use-batch";
 import { VariantTile } from "./variant-tile";
 
 interface Props {

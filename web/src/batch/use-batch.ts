@@ -11,7 +11,6 @@ export type Connection = "live" | "lost" | "over";
 const DRAW_EVERY = 100;
 
 export const batchKey = (path: string) => ["batch", path] as const;
-export const batchPath = (id: string) => `/batches/${encodeURIComponent(id)}`;
 
 /**
  * A batch that keeps itself up to date: one read of its address, then its event stream until the end, then one more

@@ -5,7 +5,7 @@ import type { ImageJob } from "../api/types";
 import { LOST } from "../batch/lost";
 import { count } from "../lib/format";
 import { Button } from "../ui/button";
-import { Dialog } from "../ui/dialog";
+import { Confirm } from "../ui/confirm";
 import { cancelJob, purgeDeadLetter } from "./api";
 
 /** What can be done to one image, or to many of them one after the other. */
@@ -130,27 +130,14 @@ export function Selected({ jobs, scopes, onClear }: SelectedProps) {
         </Button>
       </div>
       {asked && (
-        <Dialog title={ACTS[asked.verb].title} onClose={() => setAsked(null)}>
-          {(close) => (
-            <>
-              <p className="text-ink-soft">
-                {count(asked.ids.length, "image")} {ACTS[asked.verb].says}
-              </p>
-              <div className="mt-5 flex flex-wrap gap-2.5">
-                <Button
-                  look="primary"
-                  onClick={() => {
-                    run.mutate(asked);
-                    close();
-                  }}
-                >
-                  {ACTS[asked.verb].confirm(String(asked.ids.length))}
-                </Button>
-                <Button onClick={close}>Leave as it is</Button>
-              </div>
-            </>
-          )}
-        </Dialog>
+        <Confirm
+          title={ACTS[asked.verb].title}
+          act={ACTS[asked.verb].confirm(String(asked.ids.length))}
+          onAct={() => run.mutate(asked)}
+          onClose={() => setAsked(null)}
+        >
+          {count(asked.ids.length, "image")} {ACTS[asked.verb].says}
+        </Confirm>
       )}
     </>
   );

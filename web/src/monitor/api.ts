@@ -35,30 +35,34 @@ export const cancelJob = (id: string) => ask<Job>(`/jobs/${encodeURIComponent(id
 
 export const purgeDeadLetter = (id: string) => ask(`/dead-letters/${encodeURIComponent(id)}`, { method: "DELETE" });
 
-/** Has all dead letters, or those with a code, done again, a page after the other; how many there were. */
-export async function replayAll(code: string): Promise<number> {
+/** Asks for a page after the other; the sum of what was done. */
+async function inPages<T extends { nextCursor: string | null }>(page: (cursor: string) => Promise<T>, done: (told: T) => number): Promise<number> {
   let sum = 0;
-  let cursor: string | null = null;
-  do {
-    const body: string = JSON.stringify({ ...(code ? { code } : {}), ...(cursor ? { cursor } : {}) });
-    const done: Schemas["Replayed"] = await ask("/dead-letters/replay", { method: "POST", body });
-    sum += done.replayed;
-    cursor = done.nextCursor;
-  } while (cursor);
+  let cursor: string | null = "";
+  while (cursor !== null) {
+    const told: T = await page(cursor);
+    sum += done(told);
+    cursor = told.nextCursor;
+  }
   return sum;
 }
 
+/** Has all dead letters, or those with a code, done again; how many there were. */
+export const replayAll = (code: string) =>
+  inPages<Schemas["Replayed"]>(
+    (cursor) => {
+      const body = JSON.stringify({ ...(code ? { code } : {}), ...(cursor ? { cursor } : {}) });
+      return ask("/dead-letters/replay", { method: "POST", body });
+    },
+    ({ replayed }) => replayed,
+  );
+
 /** Deletes all dead letters, or those with a code, with their bytes; how many there were. */
-export async function purgeAll(code: string): Promise<number> {
-  let sum = 0;
-  let cursor: string | null = null;
-  do {
-    const done: Schemas["Purged"] = await ask(`/dead-letters?${query({ code, cursor: cursor ?? "" })}`, { method: "DELETE" });
-    sum += done.purged;
-    cursor = done.nextCursor;
-  } while (cursor);
-  return sum;
-}
+export const purgeAll = (code: string) =>
+  inPages<Schemas["Purged"]>(
+    (cursor) => ask(`/dead-letters?${query({ code, cursor })}`, { method: "DELETE" }),
+    ({ purged }) => purged,
+  );
 
 /** Counts stop here: there are so many at least. */
 export const MOST = 10_000;

@@ -6,7 +6,7 @@ import { VariantTile } from "../batch/variant-tile";
 import { bytes, codeName, count, formatName } from "../lib/format";
 import { moment, seconds } from "../lib/time";
 import { Button } from "../ui/button";
-import { Dialog } from "../ui/dialog";
+import { Confirm } from "../ui/confirm";
 import { getJob, type Job } from "./api";
 import { ACTS, type Verb } from "./acts";
 import { LOOKS } from "./jobs";
@@ -62,25 +62,14 @@ function Shown({ job }: { job: Job }) {
         ))}
       </div>
       {sure && (
-        <Dialog title={ACTS[sure].title} onClose={() => setSure(null)}>
-          {(close) => (
-            <>
-              <p className="text-ink-soft">1 image {ACTS[sure].says}</p>
-              <div className="mt-5 flex flex-wrap gap-2.5">
-                <Button
-                  look="primary"
-                  onClick={() => {
-                    act.mutate(sure);
-                    close();
-                  }}
-                >
-                  {ACTS[sure].confirm("1")}
-                </Button>
-                <Button onClick={close}>Leave as it is</Button>
-              </div>
-            </>
-          )}
-        </Dialog>
+        <Confirm
+          title={ACTS[sure].title}
+          act={ACTS[sure].confirm("1")}
+          onAct={() => act.mutate(sure)}
+          onClose={() => setSure(null)}
+        >
+          1 image {ACTS[sure].says}
+        </Confirm>
       )}
       <p className="figures mt-2 text-ink-soft">
         {bytes(job.bytes)}

@@ -4,7 +4,7 @@ import { Link } from "wouter";
 import type { ImageJob, State } from "../api/types";
 import { bytes, codeName, count, formatName } from "../lib/format";
 import { Button } from "../ui/button";
-import { Dialog } from "../ui/dialog";
+import { Confirm } from "../ui/confirm";
 import { Selected } from "./acts";
 import { atLeast, getJobs, type JobFilter, type JobsPage, MOST, purgeAll, type Queue, replayAll } from "./api";
 
@@ -237,32 +237,19 @@ function Errors({ queue, filter, onFilter, scopes }: Omit<Props, "queue"> & { qu
         </p>
       </div>
       {act && (
-        <Dialog title={act.verb === "replay" ? "Try again?" : "Delete for good?"} onClose={() => setAct(null)}>
-          {(close) => (
-            <>
-              <p className="text-ink-soft">
-                {act.many >= MOST ? `More than ${atLeast(act.many)}` : `Up to ${count(act.many, "failed image")}`}
-                {act.many >= MOST ? " failed images" : ""}
-                {act.code && ` (${codeName(act.code).toLowerCase()})`}{" "}
-                {act.verb === "replay"
-                  ? "will be done again. Their variants that are made stay."
-                  : "will be deleted with their originals and variants. That cannot be undone. Their batches count them as failed."}
-              </p>
-              <div className="mt-5 flex gap-2.5">
-                <Button
-                  look="primary"
-                  onClick={() => {
-                    run.mutate(act);
-                    close();
-                  }}
-                >
-                  {act.verb === "replay" ? "Try" : "Delete"} {atLeast(act.many)} {act.verb === "replay" ? "again" : "for good"}
-                </Button>
-                <Button onClick={close}>Keep as they are</Button>
-              </div>
-            </>
-          )}
-        </Dialog>
+        <Confirm
+          title={act.verb === "replay" ? "Try again?" : "Delete for good?"}
+          act={act.verb === "replay" ? `Try ${atLeast(act.many)} again` : `Delete ${atLeast(act.many)} for good`}
+          keep="Keep as they are"
+          onAct={() => run.mutate(act)}
+          onClose={() => setAct(null)}
+        >
+          {act.many >= MOST ? `More than ${atLeast(act.many)} failed images` : `Up to ${count(act.many, "failed image")}`}
+          {act.code && ` (${codeName(act.code).toLowerCase()})`}{" "}
+          {act.verb === "replay"
+            ? "will be done again. Their variants that are made stay."
+            : "will be deleted with their originals and variants. That cannot be undone. Their batches count them as failed."}
+        </Confirm>
       )}
     </section>
   );

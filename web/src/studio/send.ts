@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from "react";
 import { ApiError, makeFromUploads } from "../api/client";
-import type { Accepted, Problem, Recipe } from "../api/types";
+import type { Accepted, Problem, What } from "../api/types";
 import { rememberOriginals } from "../batch/originals";
 import { kept } from "../lib/keep";
 import { add, type Item, refuse, remove } from "./selection";
@@ -15,8 +15,6 @@ export type Sending =
   | { state: "waiting"; left: number }
   | { state: "error"; message: string }
   | { state: "accepted"; batch: Accepted };
-
-export type What = { preset: string } | { recipe: Recipe };
 
 /** Where a file is going, and whether it is there. */
 interface Place {
