@@ -189,7 +189,7 @@ class Millhand:
     async def _note(
         self, held: Claim, report: Report, results: Sequence[Result], deliveries: targets.Deliveries
     ) -> None:
-        """Store what was made, and put into ``report`` what is to be recorded. What a target is to have goes there first."""
+        """Store what was made, begin to send it, and put into ``report`` what is to be recorded now."""
         for result in results:
             if isinstance(result, Inspected):
                 report.seen = Seen(result.format, result.width, result.height, result.facts)
