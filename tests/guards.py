@@ -119,7 +119,7 @@ GUARDS = _guards(
         "imaging/sandbox/child.py",
         'warnings.simplefilter("ignore")',
         "pass",
-        "tests/integration/imaging/test_hostile.py::test_each_ends_as_it_should_and_its_sibling_is_made[METADATA]",
+        "tests/integration/imaging/test_hostile.py::test_what_is_wrong_in_a_file_fills_no_log",
     ),
     (
         "ReDoS: patterns that take the square of what they read",
@@ -378,8 +378,9 @@ def main() -> None:
             held = fails_without(guard, folder)
             print("held" if held else "NOT HELD", guard.against, guard.test, flush=True)
             rows.append({**asdict(guard), "held": held})
-    if not given.only:
-        OUT.write_text(json.dumps(rows, indent=1) + "\n")
+    before = {row["against"]: row for row in json.loads(OUT.read_text())} if OUT.exists() else {}
+    after = before | {row["against"]: row for row in rows}
+    OUT.write_text(json.dumps([after[one.against] for one in GUARDS if one.against in after], indent=1) + "\n")
     sys.exit(0 if all(row["held"] for row in rows) else 1)
 
 

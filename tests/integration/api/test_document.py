@@ -13,6 +13,15 @@ from tests.sites import Site
 # A stream of a batch that waits has no end, so events are left to their own tests.
 # Most bytes are no image: that a valid form is refused for what is in its files is right.
 CONFIG = """
+[generation]
+max-examples = {examples}
+
+# Sequences of calls: each remembers all that was said before it, so that memory grows with their number.
+[phases.stateful]
+enabled = {stateful}
+max-steps = {steps}
+generation.max-examples = {sequences}
+
 [[operations]]
 include-path = "/process-images"
 checks.positive_data_acceptance.enabled = false
@@ -69,21 +78,22 @@ enabled = false
 """
 
 #: Short and the same each time in `make test`; PIXELMILL_TEST_EXAMPLES=100 looks further, and at sequences of calls.
+LONG = "PIXELMILL_TEST_EXAMPLES" in os.environ
 EXAMPLES = int(os.environ.get("PIXELMILL_TEST_EXAMPLES", "10"))
-PHASES = "examples,coverage,fuzzing" + (",stateful" if "PIXELMILL_TEST_EXAMPLES" in os.environ else "")
+SEQUENCES, STEPS = 20, 6
 
 
 async def test_schemathesis_finds_nothing(site: Site, tmp_path: Path) -> None:
     batch = await site.finish(await site.accepted())
     assert batch["status"] == "completed"
-    (tmp_path / "schemathesis.toml").write_text(CONFIG)
+    (tmp_path / "schemathesis.toml").write_text(
+        CONFIG.format(examples=EXAMPLES, stateful=str(LONG).lower(), sequences=SEQUENCES, steps=STEPS)
+    )
     _, key = await keys.make(site.parts.database, owner="", name="schemathesis", scopes=["admin"])
     process = await asyncio.create_subprocess_exec(
         SCRIPTS / "schemathesis",
         "run",
         f"{site.url}/openapi.json",
-        f"--max-examples={EXAMPLES}",
-        f"--phases={PHASES}",
         "--seed=1",
         f"--header=Authorization: Bearer {key}",
         "--no-color",
