@@ -212,7 +212,7 @@ class Embedded(Rig):
                     with suppress(OSError):
                         await asyncio.to_thread(os.posix_fallocate, file.fileno(), 0, left)
                         break
-                    left -= 65536
+                    left -= max(65536, left // 64)
                 await asyncio.sleep(seconds)
             finally:
                 filler.unlink()

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from pixelmill.errors import PixelmillError
 from pixelmill.pipeline import targets
@@ -42,23 +43,11 @@ class Retainer:
 
     async def round(self) -> int:
         """Delete what is due, until all is done or the time of a round is over; how many steps were done."""
-        end = time.monotonic() + ROUND
         done = 0
         for part in Part:
-            failed = False
-            while not failed and time.monotonic() < end:
-                found = await retention.due(self._database, part, self._clock())
-                for one in found:
-                    if await self._tried(self._part(one, part), one):
-                        done += 1
-                    else:
-                        failed = True
-                if not found:
-                    break
-        for one in await retention.doomed(self._database):
-            if time.monotonic() > end:
-                break
-            done += await self._tried(self.finish(one), one)
+            due = partial(retention.due, self._database, part, self._clock())
+            done += await self._pages(due, partial(self._part, part=part))
+        done += await self._pages(partial(retention.doomed, self._database), self.finish)
         try:
             done += await drop_loose(self._database, self._storage, self._target)
         except (OSError, PixelmillError) as error:
@@ -69,6 +58,19 @@ class Retainer:
         if done:
             log.info("retention: %d steps", done)
         return done
+
+    @classmethod
+    async def _pages(
+        cls, find: Callable[[], Awaitable[list[Doomed]]], step: Callable[[Doomed], Awaitable[bool]]
+    ) -> int:
+        """Page by page, for a third of the round: what has more to do than its time must not hold up the rest."""
+        end = time.monotonic() + ROUND / 3
+        done = 0
+        while True:
+            ends = [await cls._tried(step(one), one) for one in await find()]
+            done += sum(ends)
+            if not ends or not all(ends) or time.monotonic() > end:
+                return done
 
     async def purge(self, queue: Queue, batch_id: str, *, by: By) -> None:
         """Delete a batch now, whatever its retention; cancel what still runs. Raises ``not-found`` or ``conflict``.

@@ -46,9 +46,9 @@ class Sqlite:
         self.engine: Engine = create_engine(
             url.set(drivername="sqlite+pysqlite"), poolclass=NullPool, creator=self._opened
         )
-        self._wal = Wal(self._path)
         self._idle: list[Connection] = []
         self._room = asyncio.Semaphore(size)
+        self._wal = Wal(self._path, self._room)
 
     @asynccontextmanager
     async def begin(self, *, few: bool, lasting: bool = True) -> AsyncIterator[AsyncConnection]:

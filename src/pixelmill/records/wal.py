@@ -10,18 +10,23 @@ from concurrent.futures import ThreadPoolExecutor
 
 #: Commits between two checkpoints of one process; each adds a few pages of 4 kB to the log.
 EVERY = 200
+#: Pages of the log from which on it is begun anew, 32 MB of them: it never gets much larger.
+LARGEST = 8192
+#: Seconds that such a beginning may wait for those who read; nobody writes meanwhile.
+PATIENCE = 1.0
 
 
 class Wal:
-    """The write-ahead log of the database at ``path``.
+    """The write-ahead log of the database at ``path``; whoever of this process writes to it holds ``writing``.
 
     A commit with ``synchronous=NORMAL`` only appends to it. Whoever needs it to survive a power cut waits for
     :meth:`lasts`: one sync does for all who wait, and none of them holds the write lock meanwhile. What a sync covers
     is always a prefix of the log, so that nothing lasts without what it was built on.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, writing: asyncio.Semaphore) -> None:
         self._path = path
+        self._writing = writing
         self._fd = -1
         # Not among those that store files, of whom all may wait for the disk.
         self._thread = ThreadPoolExecutor(1, "wal")
@@ -53,13 +58,26 @@ class Wal:
         """Count a commit. Now and then what is in the log goes to its place, beside the work."""
         self._commits += 1
         if self._commits % EVERY == 0 and (self._checkpointing is None or self._checkpointing.done()):
-            self._checkpointing = asyncio.create_task(asyncio.to_thread(self._checkpoint))
+            self._checkpointing = asyncio.create_task(self._checkpoint())
 
-    def _checkpoint(self) -> None:
+    async def _checkpoint(self) -> None:
+        if await asyncio.to_thread(self._checkpoint_now, "PASSIVE") > LARGEST:
+            # Nobody waited for that; but where commits never pause, some came meanwhile, and the log goes on for ever.
+            # Nearly all is in its place now: the rest takes about as long as one commit.
+            async with self._writing:
+                await asyncio.to_thread(self._checkpoint_now, "RESTART")
+
+    def _checkpoint_now(self, how: str) -> int:
+        """How many pages the log has."""
         # Another process may be at it, or the disk be full: the next one does it then.
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(self._path)) as connection:
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(sqlite3.connect(self._path, PATIENCE)) as connection,
+        ):
             connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            _, pages, _ = connection.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
+            return int(pages)
+        return 0
 
     async def close(self) -> None:
         for task in (self._next, self._last, self._checkpointing):

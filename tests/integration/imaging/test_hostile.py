@@ -45,7 +45,7 @@ async def test_each_ends_as_it_should_and_its_sibling_is_made(kind: str) -> None
 
 
 async def test_what_is_wrong_in_a_file_fills_no_log() -> None:
-    """Libraries warn of each field that is wrong. A pipe, as service managers give one: files are closed to decoders."""
+    """Libraries warn of each wrong field. To a pipe, as service managers give one: files are closed to decoders."""
     data = hostile.jpeg_with((0xE1, hostile.exif_bomb(100, 5000)))
     read, write = os.pipe()
     kept = os.dup(2)

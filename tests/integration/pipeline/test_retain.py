@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from pixelmill.errors import PixelmillError
-from pixelmill.pipeline import Retainer
+from pixelmill.pipeline import Retainer, retain
 from pixelmill.pipeline.ending import cancel, replay
 from pixelmill.pipeline.reconcile import Reconciler
 from pixelmill.recipes import load_presets
@@ -232,3 +232,22 @@ async def test_an_upload_that_a_batch_took_goes_with_it(parts: Parts) -> None:
     assert len([name for name in parts.files() if "other" in name]) == 2
     async with parts.database.read() as connection:
         assert [row.id for row in await connection.execute(select(uploads.c.id))] == ["other"]
+
+
+async def test_what_has_more_to_do_than_its_time_holds_up_nothing_else(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round without time does a page of each: originals that are due faster than they go are no reason to keep
+    results, nor rows."""
+    monkeypatch.setattr(retain, "ROUND", 0)
+    page = 20
+    ids = [await accept(parts, files=1, originals=1, results=1) for _ in range(page + 1)]
+    for batch_id in ids:
+        await finish(parts, batch_id)
+    found = [await batches.find(parts.database, batch_id) for batch_id in ids]
+    assert all(found)
+    await retainer(parts, days=1).round()
+    left = [await batches.find(parts.database, batch_id) for batch_id in ids]
+    assert len([one for one in left if one]) == 1
+    await retainer(parts, days=1).round()
+    assert not parts.files()

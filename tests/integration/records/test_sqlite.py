@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from pixelmill.pipeline.presence import new_id
-from pixelmill.records import Database, intents, migrate, sqlite_url
+from pixelmill.records import Database, intents, migrate, sqlite_url, wal
 from pixelmill.records.tables import intents as table
 from pixelmill.records.tables import now
 
@@ -76,3 +77,30 @@ async def test_rows_come_one_by_one_and_in_parts(db: Database) -> None:
     assert first is not None
     assert (len(some), len(rest)) == (4, 5)
     assert [first, *some, *rest] == sorted([first, *some, *rest])
+
+
+async def test_the_log_begins_anew_though_somebody_is_always_at_it(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wal, "LARGEST", 100)
+    path = str(tmp_path / "pixelmill.db")
+    log = wal.Wal(path, asyncio.Semaphore(1))
+    real = log._checkpoint_now
+    for _ in range(150):
+        await intents.begin(db, new_id(), "p")
+    reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM intents").fetchone()
+    await intents.begin(db, new_id(), "p")  # which the reader does not see: it may not go to its place yet
+
+    def until_it_has_read(how: str) -> int:
+        pages = real(how)
+        reader.close()
+        return pages
+
+    monkeypatch.setattr(log, "_checkpoint_now", until_it_has_read)
+    for _ in range(wal.EVERY):
+        log.committed()
+    await log.close()
+    await intents.begin(db, new_id(), "p")
+    assert real("PASSIVE") < 100
