@@ -8,8 +8,8 @@ async function main() {
   const { hostname, port } = new URL(url)
   const connection = { host: hostname, port: Number(port), maxRetriesPerRequest: null }
   const queue = new Queue('images', { connection })
-  // From the first event on: it says it is ready before it listens, and a job may fail within three milliseconds.
-  const events = new QueueEvents('images', { connection, lastEventId: '0-0' })
+  // From now on: it says it is ready before it listens, and a job may fail within three milliseconds.
+  const events = new QueueEvents('images', { connection, lastEventId: `${Date.now()}-0` })
   await events.waitUntilReady()
   const job = retry ? await Job.fromId(queue, retry) : await queue.add(jobName, data, options)
   if (retry) await job.retry('failed')

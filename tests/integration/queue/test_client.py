@@ -13,21 +13,21 @@ from pixelmill.queue.client import DOWN, connect
 
 async def test_a_cancellation_is_never_lost(valkey_url: str) -> None:
     """Before Python 3.12 ``asyncio.wait_for`` loses some of those that come when the bytes have just left."""
-    ended = canceled = 0
+    moment = random.Random(1)
+    canceled = 0
     async with connect(valkey_url) as redis:
         await redis.ping()
         for _ in range(300):
             ping = asyncio.create_task(redis.ping())
-            for _ in range(random.Random(canceled).randrange(8)):
+            for _ in range(moment.randrange(8)):
                 await asyncio.sleep(0)
-            if not ping.cancel():
-                ended += 1
+            if not ping.cancel():  # it had ended
                 continue
             with pytest.raises(asyncio.CancelledError):
                 await ping
             canceled += 1
         assert await redis.ping()
-    assert canceled > ended
+    assert canceled > 50
 
 
 async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
