@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
@@ -130,7 +129,6 @@ def api(settings: Settings) -> FastAPI:
             presence = await stack.enter_async_context(_present(db, settings, "api"))
             intake = Intake(db, store, jobs, settings, presence=presence)
             stack.push_async_callback(intake.close)
-            gc.freeze()  # what is there now stays: to look through it again and again costs answers a tenth of a second
             yield Parts(
                 settings=settings,
                 database=db,
@@ -196,7 +194,6 @@ async def worker(settings: Settings, stop: asyncio.Event) -> None:
         loop = Worker(jobs, policies.logged(handle), slots=slots)
         reconciler = asyncio.create_task(Reconciler(db, store, jobs, settings, presence=presence).run())
         deliverer = asyncio.create_task(Deliverer(db, settings, presence=presence).run())
-        gc.freeze()
         running = asyncio.create_task(loop.run())
         stopping = asyncio.create_task(stop.wait())
         growing = asyncio.create_task(_outgrown(settings))

@@ -69,12 +69,11 @@ class Child:
         return bool(done)
 
     def kill(self) -> None:
-        """SIGKILL to it and to the processes of its group."""
+        """SIGKILL to it and to the processes of its session."""
         self._stopping.set()
         if self.pid is not None:
-            for kill in (os.killpg, os.kill):  # it may not have made its group yet
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     async def _spawn(self) -> Process:
         return await asyncio.create_subprocess_exec(
@@ -87,6 +86,7 @@ class Child:
             stdin=DEVNULL,
             env=self._env,
             pass_fds=self._fds,
+            start_new_session=True,
         )
 
     async def _keep(self, process: Process) -> None:
