@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -50,6 +51,7 @@ async def _run(settings: Settings, sock: socket.socket, migrate: bool) -> None:
         await migrated(settings)
     await app.check(settings)
     application = app.api(settings)
+    gc.freeze()  # what is there by now stays: to look through it again would hold up answers by a tenth of a second
     server = _server(application, sock, settings)
     serving = asyncio.create_task(server.serve())
     stopping = asyncio.create_task(stop.wait())

@@ -69,11 +69,12 @@ class Child:
         return bool(done)
 
     def kill(self) -> None:
-        """SIGKILL to it and to the processes of its session."""
+        """SIGKILL to it and to the processes of its group."""
         self._stopping.set()
         if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
+            for kill in (os.killpg, os.kill):  # it may not have made its group yet
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    kill(self.pid, signal.SIGKILL)
 
     async def _spawn(self) -> Process:
         return await asyncio.create_subprocess_exec(
@@ -86,7 +87,6 @@ class Child:
             stdin=DEVNULL,
             env=self._env,
             pass_fds=self._fds,
-            start_new_session=True,
         )
 
     async def _keep(self, process: Process) -> None:

@@ -2,6 +2,9 @@
 
 Linux only promises a signal at the death of a parent to a process that asks for it, and asking between fork and exec
 (``preexec_fn``) is not safe in a process with threads. So this little program asks, and becomes the other one.
+
+In a process group of its own: Ctrl-C is for the parent. Not in a session of its own: where the kernel shares the CPU
+among sessions first (sched(7), autogroup), that the decoders are nice would count for nothing beside us.
 """
 
 import os
@@ -19,6 +22,7 @@ def main() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:  # it died before we asked
         sys.exit(1)
+    os.setpgid(0, 0)
     os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606
 
 

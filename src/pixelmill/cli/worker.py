@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 
 from pixelmill.cli.common import check_queue, load_settings, run
@@ -25,4 +26,5 @@ async def _run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    gc.freeze()  # what is there by now stays: looked through again and again, it would hold up every job
     await app.worker(settings, stop)

@@ -21,7 +21,8 @@ from pixelmill.imaging.sandbox import jail, wire
 
 def main(arguments: list[str]) -> int:
     fd, parent, memory, nice = (int(argument) for argument in arguments)
-    os.nice(nice)
+    os.setpgid(0, 0)  # Ctrl-C is for the parent, which ends its children itself
+    os.nice(nice)  # within the parent's session: among sessions it might count for nothing (sched(7), autogroup)
     # Pillow warns of what is wrong in a file, tag by tag: a stranger could fill the log with it.
     warnings.simplefilter("ignore")
     held = jail.lock(memory, parent)

@@ -67,7 +67,6 @@ class _Child:
                 str(theirs.fileno()), str(os.getpid()), str(memory_bytes), str(nice),
                 pass_fds=(theirs.fileno(),), env=_environment(), cwd="/",
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the parent, which ends its children itself
             )  # fmt: skip
         except BaseException:
             ours.close()
