@@ -110,8 +110,7 @@ class _Passage:
                 caller: Caller | PixelmillError = PixelmillError("no-key")
                 if self._scope["path"] not in PROBES:
                     caller = await _caller(self._connection)
-                    await self._count(caller, state.quotas)
-                await self._watch(caller, state.quotas, settings)
+                await self._count(caller, state.quotas, settings)
                 answer = await self._reserve(caller, state.keeper)
             except PixelmillError as error:
                 answer = problems.response(error, self._scope["path"])
@@ -137,24 +136,22 @@ class _Passage:
         client = self._scope.get("client")
         return None, f"address:{client[0] if client else ''}"
 
-    async def _count(self, caller: Caller | PixelmillError, quotas: Quotas) -> None:
-        await quotas.request(*self._who(caller), self._told)
-
-    async def _watch(self, caller: Caller | PixelmillError, quotas: Quotas, settings: Settings) -> None:
+    async def _count(self, caller: Caller | PixelmillError, quotas: Quotas, settings: Settings) -> None:
+        """Count the request and what it announces, and watch how its body comes."""
         headers = self._connection.headers
         length = headers.get("content-length")
-        if not (length and length != "0") and "transfer-encoding" not in headers:
-            return
+        size = int(length) if length and length.isdecimal() else None
         small = not headers.get("content-type", "").startswith(LARGE) and self._scope["method"] != "PUT"
         most = settings.max_json_bytes if small else None
-        size = int(length) if length and length.isdecimal() else None
-        if most is not None and size is not None and size > most:
+        too_large = most is not None and size is not None and size > most
+        if self._scope["path"] not in PROBES:
+            await quotas.enter(*self._who(caller), None if too_large else size, self._told)
+        if too_large:
             raise PixelmillError("too-large-request", f"The body is larger than {most} bytes.")
-        who = self._who(caller)
-        if size is not None:
-            await quotas.announced(*who, size, self._told)
+        if not (length and length != "0") and "transfer-encoding" not in headers:
+            return
         pace = Pace(settings.upload_idle_seconds, settings.upload_seconds, settings.upload_min_rate)
-        charge = quotas.charge(*who) if size is None else None
+        charge = quotas.charge(*self._who(caller)) if size is None else None
         self._body = Body(self._receive, pace, most_bytes=most, charge=charge)
 
     async def _reserve(self, caller: Caller | PixelmillError, keeper: Keeper) -> Response | None:

@@ -54,13 +54,15 @@ class Quotas:
     def _quota(self, name: str, key: str, default: int, seconds: int, caller: Caller | None) -> Quota:
         return Quota(name, default if caller is None else caller.limits.get(key, default), seconds)
 
-    async def request(self, caller: Caller | None, who: str, told: dict[str, str]) -> None:
-        """Count a request; ``told`` gets the headers. Raises ``quota-exceeded``."""
-        await self._take(self.requests(caller), who, 1, told)
+    async def enter(self, caller: Caller | None, who: str, size: int | None, told: dict[str, str]) -> None:
+        """Count a request and the bytes that it announces, before any is read.
 
-    async def announced(self, caller: Caller | None, who: str, size: int, told: dict[str, str]) -> None:
-        """Count the bytes that a Content-Length announces, before any is read. Raises ``quota-exceeded``."""
-        await self._take(self.bytes(caller), who, size, told)
+        ``told`` gets the headers. Raises ``quota-exceeded``.
+        """
+        wanted = [(self.requests(caller), 1)]
+        if size:
+            wanted.append((self.bytes(caller), size))
+        await self._take(who, wanted, told)
 
     def charge(self, caller: Caller | None, who: str) -> Callable[[int], Awaitable[None]] | None:
         """Counts the bytes of a body of unknown length as they come; raises ``quota-exceeded``."""
@@ -69,17 +71,20 @@ class Quotas:
             return None
 
         async def take(size: int) -> None:
-            await self._take(quota, who, size, {})
+            await self._take(who, [(quota, size)], {})
 
         return take
 
-    async def _take(self, quota: Quota, who: str, cost: int, told: dict[str, str]) -> None:
-        if not quota.amount:
+    async def _take(self, who: str, wanted: list[tuple[Quota, int]], told: dict[str, str]) -> None:
+        wanted = [(quota, cost) for quota, cost in wanted if quota.amount]
+        if not wanted:
             return
-        standing = await self._limiter.take(quota, who, cost)
-        tell(told, quota, standing)
-        if not standing.granted:
-            raise exceeded(quota.name, f"No more than {quota.amount} {quota.name} in {quota.seconds} s.", standing.wait)
+        for (quota, _), standing in zip(wanted, await self._limiter.take(who, *wanted), strict=False):
+            tell(told, quota, standing)
+            if not standing.granted:
+                raise exceeded(
+                    quota.name, f"No more than {quota.amount} {quota.name} in {quota.seconds} s.", standing.wait
+                )
 
     async def room(self, caller: Caller) -> int | None:
         """Raises ``overloaded`` or ``quota-exceeded`` when as many images wait or are worked on as may.

@@ -2,28 +2,23 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixelmill.queue.limits import Quota, Window
+from pixelmill.queue import limits
+from pixelmill.queue.limits import Own, Quota, Window
 
 SECONDS = 60
-#: A window's end is the end of what is left of the one before it, too.
-windows = st.builds(
-    lambda previous, current, left: Window(previous, left, current, left + SECONDS),
-    st.integers(0, 1000),
-    st.integers(0, 1000),
-    st.floats(0, SECONDS, exclude_max=True),
-)
+windows = st.builds(Window, st.integers(0, 1000), st.integers(0, 1000), st.floats(0, SECONDS, exclude_min=True))
 quotas = st.builds(Quota, st.just("requests"), st.integers(1, 1000), st.just(SECONDS))
 
 
 def later(window: Window, seconds: float) -> Window:
     """The same window ``seconds`` later, when nothing is used in between."""
-    if seconds < window.current_left - SECONDS:
-        left = max(window.previous_left - seconds, 0)
-        return Window(window.previous, left, window.current, window.current_left - seconds)
-    return Window(window.current, max(window.current_left - seconds, 0), 0, 0)
+    if seconds < window.left:
+        return Window(window.previous, window.current, window.left - seconds)
+    return Window(window.current, 0, max(window.left + SECONDS - seconds, 0))
 
 
 @given(windows, quotas, st.integers(1, 1000))
@@ -43,3 +38,28 @@ def test_what_was_used_fades(window: Window) -> None:
     used = [later(window, seconds).used(SECONDS) for seconds in range(0, 121, 5)]
     assert used == sorted(used, reverse=True)
     assert used[-1] == 0
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 12)), max_size=40))
+def test_who_waits_as_told_is_let_in_and_nobody_gets_twice_the_quota(asked: list[tuple[float, int]]) -> None:
+    quota, own, now = Quota("requests", 10, SECONDS), Own(), 0.0
+    granted: list[tuple[float, int]] = []
+    for pause, cost in asked:
+        now += pause
+        (standing,) = own.take("me", [(quota, cost)], now)
+        assert 0 <= standing.remaining <= quota.amount
+        if not standing.granted and cost <= quota.amount:
+            now += standing.wait
+            (standing,) = own.take("me", [(quota, cost)], now)
+            assert standing.granted
+        if standing.granted:
+            granted.append((now, cost))
+            assert sum(cost for at, cost in granted if at > now - SECONDS) < 2 * quota.amount
+
+
+def test_windows_that_are_over_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MANY", 10)
+    own, quota = Own(), Quota("requests", 5, SECONDS)
+    for number in range(100):
+        own.take(f"address:{number}", [(quota, 1)], number * 30.0)
+    assert len(own._windows) <= 11
