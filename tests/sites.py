@@ -86,7 +86,7 @@ class Site:
             await work.complete(self.parts.database, held, report)
         else:
             await work.record(self.parts.database, held, report)
-        await self.parts.queue.ring([held.batch_id])
+        self.parts.queue.ring([held.batch_id])
 
     async def finish(self, batch: dict[str, Any], data: bytes = JPEG[:500]) -> dict[str, Any]:
         """Complete every image that waits."""

@@ -57,7 +57,7 @@ async def has_key(settings: Settings) -> bool:
         return False
     db = database(settings)
     try:
-        return await keys.exist(db)
+        return await keys.ready(db) and await keys.exist(db)
     finally:
         await db.close()
 

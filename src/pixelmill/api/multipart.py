@@ -7,7 +7,6 @@ the way.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -182,18 +181,17 @@ async def receive(
     field: str,
     allowed: frozenset[str],
     most_bytes: int,
-    idle_seconds: float,
 ) -> dict[str, str]:
     """Read a whole form: files named ``field`` go to ``sink``, the small fields that are ``allowed`` are returned.
 
-    ``most_bytes`` bounds the body, ``idle_seconds`` the wait for its next bytes. Raises PixelmillError: `bad-request`
-    with the reason, `unsupported-media-type`, `too-large-request`, `slow-request`, and what ``sink`` raises; a file
-    that was being written then stays unclosed, for the sink's owner to throw away.
+    ``most_bytes`` bounds the body. Raises PixelmillError: `bad-request` with the reason, `unsupported-media-type`,
+    `too-large-request`, and what ``sink`` or ``body`` raises; a file that was being written then stays unclosed, for
+    the sink's owner to throw away.
     """
     reader = Reader(content_type)
     form = _Form(sink, field, allowed)
     left = most_bytes
-    async for chunk in _brisk(body, idle_seconds):
+    async for chunk in body:
         left -= len(chunk)
         if left < 0:
             raise PixelmillError("too-large-request", f"The request is larger than {most_bytes} bytes.")
@@ -201,19 +199,6 @@ async def receive(
             await form.take(step)
     reader.finish()
     return form.fields
-
-
-async def _brisk(body: AsyncIterator[bytes], idle_seconds: float) -> AsyncIterator[bytes]:
-    while True:
-        try:
-            async with asyncio.timeout(idle_seconds):
-                chunk = await anext(body, None)
-        except TimeoutError as error:
-            raise PixelmillError("slow-request") from error
-        if chunk is None:
-            return
-        if chunk:
-            yield chunk
 
 
 class _Form:

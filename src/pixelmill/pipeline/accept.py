@@ -235,7 +235,7 @@ def too_many(most: int) -> PixelmillError:
 async def tell(queue: Queue, jobs: Sequence[Job], batch_id: str) -> None:
     """Tell the queue, and whoever watches. If it is down, the reconciler does it when it is back."""
     if not jobs:
-        await queue.ring([batch_id])
+        queue.ring([batch_id])
         return
     try:
         await queue.add(jobs, ring=batch_id)

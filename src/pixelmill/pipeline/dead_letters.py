@@ -42,7 +42,7 @@ async def purge(database: Database, storage: Storage, queue: Queue, image_id: st
 
     batch_id = await dead_letters.purge(database, image_id, by, delete)
     await drop_loose(database, storage)
-    await queue.ring([batch_id])
+    queue.ring([batch_id])
 
 
 async def purge_many(database: Database, storage: Storage, queue: Queue, found: Iterable[Image], *, by: By) -> int:

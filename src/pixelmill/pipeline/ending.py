@@ -15,13 +15,13 @@ async def cancel(database: Database, queue: Queue, batch_id: str) -> BatchStatus
     Jobs in the queue stay there: their workers find nothing to claim.
     """
     status = await ending.cancel(database, batch_id)
-    await queue.ring([batch_id])
+    queue.ring([batch_id])
     return status
 
 
 async def cancel_image(database: Database, queue: Queue, image_id: str) -> None:
     """Cancel one image, if it is not over; its batch goes on without it. Raises ``not-found``."""
-    await queue.ring([await ending.cancel_image(database, image_id)])
+    queue.ring([await ending.cancel_image(database, image_id)])
 
 
 async def replay(database: Database, queue: Queue, image_id: str) -> None:

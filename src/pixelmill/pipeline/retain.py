@@ -86,7 +86,7 @@ class Retainer:
         await self._delete(one, Part.RESULTS)
         await drop_loose(self._database, self._storage, self._target)
         await self.finish(one)
-        await queue.ring([batch_id])
+        queue.ring([batch_id])
 
     async def finish(self, one: Doomed) -> bool:
         """Delete the last bytes and the rows of a batch that is ``deleting``, unless somebody may still write."""

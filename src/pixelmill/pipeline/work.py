@@ -82,7 +82,7 @@ class Millhand:
                 return Later(soon if held is Refusal.EARLY else late)
             if isinstance(held, Refusal):
                 return await self._replay(job) if job.retried else Done()
-            await self._queue.ring([held.batch_id])
+            self._queue.ring([held.batch_id])
             return await self._work(held)
         except Fenced:
             log.info("image %s is no longer ours", job.image_id)
@@ -131,7 +131,7 @@ class Millhand:
         except Exception as error:
             return await self._fail(held, report, error)
         finally:
-            await self._queue.ring([held.batch_id])
+            self._queue.ring([held.batch_id])
         return Done({"imageId": held.image_id, "batchId": held.batch_id})
 
     async def _fetch(self, held: Claim, report: Report) -> Claim:
@@ -220,7 +220,7 @@ class Millhand:
         held = await reuse(self._database, held, there)
         report.timings["reuse"] = round(time.perf_counter() - clock, 4)
         if held.missing:
-            await self._queue.ring([held.batch_id])
+            self._queue.ring([held.batch_id])
         return held
 
     async def _store(self, held: Claim, made: Made) -> MadeVariant:
@@ -243,7 +243,7 @@ class Millhand:
     async def _record(self, held: Claim, report: Report) -> None:
         await work.record(self._database, held, report)
         report.seen, report.made, report.lost = None, [], []
-        await self._queue.ring([held.batch_id])
+        self._queue.ring([held.batch_id])
 
     async def _fail(self, held: Claim, report: Report, error: Exception) -> Done | Failed:
         known = error if isinstance(error, PixelmillError) else _wrapped(error)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 import socket
+import time
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -28,6 +29,7 @@ _PATIENCE_EACH = 0.001  # and for each job of many
 _CHUNK = 1_000  # jobs in one round trip; more would hold up the server for others
 _KNOCKS = 100  # of urgent jobs that nobody had room for; each counts for _KNOCK_MS
 _KNOCK_MS = 1_000
+_RING_EVERY = 0.03  # seconds: nobody sees more pictures in one
 _QUIET = 10.0  # seconds of silence after which the doorbell's connection is asked whether it lives
 
 log = structlog.stdlib.get_logger(__name__)
@@ -56,6 +58,9 @@ class Queue:
         self._marker = f"pixelmill:{name}:marker"
         self._bell = f"pixelmill:{name}:bell"
         self._door = f"pixelmill:{name}:door"
+        self._news: set[str] = set()
+        self._ringing: asyncio.Task[None] | None = None
+        self._next_ring = 0.0
 
     @property
     def worker_name(self) -> str:
@@ -149,15 +154,24 @@ class Queue:
         """The server's ``maxmemory-policy``; anything but ``noeviction`` may lose jobs when its memory is full."""
         return str((await self._answer(self._client.info("memory"))).get("maxmemory_policy", "noeviction"))
 
-    async def ring(self, batch_ids: Iterable[str]) -> None:
-        """Tell every listener that these batches have news. Best effort: events are in SQL, this only hurries."""
-        ids = ",".join(batch_ids)
-        if not ids:
-            return
-        try:
-            await self._answer(self._client.publish(self._bell, ids))
-        except PixelmillError:
-            log.debug("doorbell.unheard")
+    def ring(self, batch_ids: Iterable[str]) -> None:
+        """Tell every listener that these batches have news. Best effort: events are in SQL, this only hurries.
+
+        At once, or, where much happens, together with what rings within the next moment.
+        """
+        self._news.update(batch_ids)
+        if self._news and (self._ringing is None or self._ringing.done()):
+            self._ringing = asyncio.create_task(self._ring())
+
+    async def _ring(self) -> None:
+        while self._news:
+            await asyncio.sleep(self._next_ring - time.monotonic())
+            ids, self._news = self._news, set()
+            self._next_ring = time.monotonic() + _RING_EVERY
+            try:
+                await self._answer(self._client.publish(self._bell, ",".join(ids)))
+            except PixelmillError:
+                log.debug("doorbell.unheard")
 
     async def bells(self) -> AsyncGenerator[frozenset[str] | None, None]:
         """Batch ids as they ring, those that ring together in one set. Never ends by itself.
@@ -183,6 +197,8 @@ class Queue:
             await asyncio.sleep(2.0)
 
     async def close(self) -> None:
+        if self._ringing is not None and not self._ringing.done():
+            await asyncio.wait({self._ringing})
         await self._client.aclose()
 
     async def _answer(self, call: Awaitable[T], many: int = 1) -> T:

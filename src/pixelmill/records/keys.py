@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import func, insert, inspect, or_, select, update
+from sqlalchemy import insert, inspect, or_, select, update
 
 from pixelmill.records import audit
 from pixelmill.records.database import Database
@@ -27,6 +27,8 @@ from pixelmill.records.tables import keys, now
 SCOPES = ("upload", "read", "admin")
 #: Seconds between two notes of when a key was used: a write for each request would be too many.
 TOUCH = 60
+
+_ANY = select(keys.c.id).limit(1)
 
 _LETTERS = string.ascii_letters + string.digits
 #: 43 letters out of 62 are 256 bits.
@@ -173,10 +175,14 @@ async def revoke(db: Database, key_id: str, *, owner: str | None = None, by: By 
 
 async def exist(db: Database) -> bool:
     """Whether a key was ever made. Revoked ones count: to revoke the last key does not open the service."""
+    async with db.read(few=True) as connection:
+        return await connection.scalar(_ANY) is not None
+
+
+async def ready(db: Database) -> bool:
+    """Whether there is a table for them yet."""
     async with db.read() as connection:
-        if not await connection.run_sync(lambda sync: inspect(sync).has_table(keys.name)):
-            return False
-        return bool(await connection.scalar(select(func.count()).select_from(select(keys.c.id).limit(1).subquery())))
+        return await connection.run_sync(lambda sync: inspect(sync).has_table(keys.name))
 
 
 async def touch(db: Database, key_id: str) -> None:

@@ -76,7 +76,7 @@ async def test_each_event_comes_while_the_batch_runs(site: Site) -> None:
         events = aiter(stream)
         assert (await anext(events)).data["event"] == "batch.accepted"
         held = await site.claim(batch["files"][0]["jobId"])
-        await site.parts.queue.ring([batch["batchId"]])
+        site.parts.queue.ring([batch["batchId"]])
         assert (await anext(events)).data["event"] == "image.started"
         await site.make(held, b"x", held.missing[:1], end=False)
         got = await anext(events)
@@ -159,7 +159,7 @@ async def test_bells_are_heard_only_while_somebody_listens(site: Site, monkeypat
             await anext(aiter(stream))
             assert hub._wanted.is_set()
         while hub._wanted.is_set():
-            await site.parts.queue.ring([batch["batchId"]])
+            site.parts.queue.ring([batch["batchId"]])
             await asyncio.sleep(0.01)
     async with listen(site, batch) as stream:
         await site.finish(batch)
@@ -172,7 +172,7 @@ async def test_a_listener_that_goes_away_is_forgotten(site: Site) -> None:
         await anext(aiter(stream))
         assert site.app.state.hub._tails
     while site.app.state.hub._tails:
-        await site.parts.queue.ring([batch["batchId"]])
+        site.parts.queue.ring([batch["batchId"]])
         await asyncio.sleep(0.01)
 
 
@@ -220,6 +220,6 @@ async def test_a_stream_ends_when_its_batch_is_deleted_before_that_is_read(site:
         # As a purge leaves it that is quicker than this process reads: no event tells of it.
         async with site.parts.database.write() as tx:
             await tx.execute(delete(tables.batches).where(tables.batches.c.id == batch["batchId"]))
-        await site.parts.queue.ring([batch["batchId"]])
+        site.parts.queue.ring([batch["batchId"]])
         async with asyncio.timeout(5):
             assert [got async for got in events] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
@@ -71,7 +70,6 @@ async def take(
         field="images",
         allowed=ALLOWED,
         most_bytes=most_bytes,
-        idle_seconds=5,
     )
     return fields, taker.files
 
@@ -212,17 +210,6 @@ async def test_a_declared_length_is_refused_before_a_byte_is_read() -> None:
         multipart.declared({"content-length": "11"}, 10)
 
 
-async def test_a_body_that_stands_still_is_ended() -> None:
-    async def silent() -> AsyncIterator[bytes]:
-        yield part('name="images"; filename="a.jpg"', b"abc")
-        await asyncio.Event().wait()
-
-    with pytest.raises(PixelmillError, match="slow-request"):
-        await multipart.receive(
-            silent(), TYPE, Taker(), field="images", allowed=ALLOWED, most_bytes=1000, idle_seconds=0.05
-        )
-
-
 async def test_bytes_are_handed_on_as_they_come() -> None:
     taker = Taker()
 
@@ -231,5 +218,5 @@ async def test_bytes_are_handed_on_as_they_come() -> None:
         assert len(taker.files[0].data) >= 990
         yield b"\r\n" + END
 
-    await multipart.receive(body(), TYPE, taker, field="images", allowed=ALLOWED, most_bytes=10_000, idle_seconds=5)
+    await multipart.receive(body(), TYPE, taker, field="images", allowed=ALLOWED, most_bytes=10_000)
     assert bytes(taker.files[0].data) == b"x" * 1000

@@ -121,7 +121,6 @@ async def preview_recipe(
             field=FIELD,
             allowed=frozenset(("recipe", "preset")),
             most_bytes=most,
-            idle_seconds=parts.settings.upload_idle_seconds,
         )
         if once and files and (again := once.settle(files.content(in_query | fields))):
             return again

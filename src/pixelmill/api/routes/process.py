@@ -140,7 +140,6 @@ async def _take(
         field=FIELD,
         allowed=frozenset(options.NAMES),
         most_bytes=most,
-        idle_seconds=parts.settings.upload_idle_seconds,
     )
     if once and files and (again := once.settle(files.content(in_query | fields))):
         return again
