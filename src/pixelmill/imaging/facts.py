@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import io
 from typing import Any
 
 import pyvips
+from PIL import Image
 
 from pixelmill.imaging.steps._pixels import as_rgb
 
 SIDE = 64
 COLOURS = 6
+#: Pixels to a side for the BlurHash: it keeps at most four waves of them, and its library takes a time for each.
+TINY = 12
 
 
 def facts(image: pyvips.Image) -> dict[str, Any]:
@@ -18,42 +22,48 @@ def facts(image: pyvips.Image) -> dict[str, Any]:
     ``blurhash``, ``thumbhash`` (base64), ``preview`` (a data URI of a tiny WebP), ``hash`` (64 bits as hex: two
     pictures that look alike differ in few of them).
     """
-    import blurhash
     import fast_thumbhash
-    from PIL import Image
 
     small = as_rgb(image).thumbnail_image(SIDE, height=SIDE, size="down", no_rotate=True)
-    small = (small if small.hasalpha() else small.addalpha()).cast("uchar").copy_memory()
+    small = (small if small.hasalpha() else small.addalpha()).cast("uchar")
     pixels = bytes(small.write_to_memory())
-    opaque = small.flatten(background=[255, 255, 255]).cast("uchar").copy_memory()
-    picture = Image.frombytes("RGB", (opaque.width, opaque.height), bytes(opaque.write_to_memory()))
-    palette = _palette(picture)
-    wide = opaque.width >= opaque.height
-    tiny = picture.resize((24, 24))
-    rows = [[tiny.getpixel((x, y)) for x in range(24)] for y in range(24)]
+    # From here on by Pillow: for so few pixels it is ready before libvips has put a pipeline together.
+    seen = Image.frombytes("RGBA", (small.width, small.height), pixels)
+    opaque = Image.new("RGB", seen.size, "white")
+    opaque.paste(seen, mask=seen)
+    palette = _palette(opaque)
     thumbhash = fast_thumbhash.rgba_to_thumb_hash(small.width, small.height, pixels)
     return {
         "colour": palette[0],
         "palette": palette,
-        "blurhash": blurhash.encode(rows, components_x=4 if wide else 3, components_y=3 if wide else 4),
+        "blurhash": _blurhash(opaque),
         "thumbhash": base64.b64encode(bytes(thumbhash)).decode(),
-        "preview": preview(small),
+        "preview": _preview(opaque if _solid(seen) else seen),
         "hash": fingerprint(opaque),
     }
 
 
-def preview(small: pyvips.Image) -> str:
+def _blurhash(picture: Image.Image) -> str:
+    import blurhash
+
+    wide = picture.width >= picture.height
+    tiny = picture.resize((TINY, TINY)).tobytes()
+    line = 3 * TINY
+    rows = [[tiny[at : at + 3] for at in range(start, start + line, 3)] for start in range(0, TINY * line, line)]
+    return str(blurhash.encode(rows, components_x=4 if wide else 3, components_y=3 if wide else 4))
+
+
+def _preview(picture: Image.Image) -> str:
     """A data URI of at most about 300 bytes, to be shown blurred and enlarged."""
-    tiny = small.thumbnail_image(16, height=16, size="down", no_rotate=True)
-    data = tiny.webpsave_buffer(Q=30, effort=4, keep=0)
-    return "data:image/webp;base64," + base64.b64encode(data).decode()
+    tiny, data = picture.copy(), io.BytesIO()
+    tiny.thumbnail((16, 16), Image.Resampling.LANCZOS)
+    tiny.save(data, "WEBP", quality=30, method=4)
+    return "data:image/webp;base64," + base64.b64encode(data.getvalue()).decode()
 
 
-def fingerprint(image: pyvips.Image) -> str:
+def fingerprint(picture: Image.Image) -> str:
     """The difference hash: is each of 8 by 8 pixels darker than its right neighbour (N. Krawetz, 2013)."""
-    grey = image.colourspace("b-w") if image.bands >= 3 else image
-    grey = grey.extract_band(0).thumbnail_image(9, height=8, size="force", no_rotate=True).cast("uchar")
-    values = bytes(grey.write_to_memory())
+    values = picture.convert("L").resize((9, 8), Image.Resampling.LANCZOS).tobytes()
     bits = 0
     for row in range(8):
         for column in range(8):
@@ -61,9 +71,13 @@ def fingerprint(image: pyvips.Image) -> str:
     return f"{bits:016x}"
 
 
-def _palette(picture: Any) -> list[str]:
+def _solid(picture: Image.Image) -> bool:
+    return set(picture.getchannel("A").tobytes()) <= {255}
+
+
+def _palette(picture: Image.Image) -> list[str]:
     """The most frequent colours, by median cut."""
-    indexed = picture.quantize(COLOURS)
+    indexed: Any = picture.quantize(COLOURS)
     table = indexed.getpalette()
     counts = sorted(indexed.getcolors(), reverse=True)
     return [f"#{table[i * 3]:02x}{table[i * 3 + 1]:02x}{table[i * 3 + 2]:02x}" for _, i in counts]

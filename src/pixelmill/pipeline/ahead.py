@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TypeVar
@@ -10,8 +11,10 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def ahead(source: AsyncGenerator[T, None], most: int) -> AsyncGenerator[list[T], None]:
-    """Yield what has come since the last time, in order, at least one each. ``source`` goes on by ``most`` meanwhile.
+async def ahead(source: AsyncGenerator[T, None], most: int, tick: float) -> AsyncGenerator[list[T], None]:
+    """Yield what has come since the last time, in order; nothing, when for ``tick`` seconds nothing has.
+
+    ``source`` goes on by ``most`` meanwhile.
 
     What ``source`` raises is raised after all that came before it. Closed early, ``source`` is closed too.
     """
@@ -30,13 +33,15 @@ async def ahead(source: AsyncGenerator[T, None], most: int) -> AsyncGenerator[li
     reading.add_done_callback(lambda _: news.set())
     try:
         while came or not reading.done():
-            await news.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(tick):
+                    await news.wait()
             news.clear()
-            if came:
-                taken = came[:]
-                came.clear()
-                for _ in taken:
-                    room.release()
+            taken = came[:]
+            came.clear()
+            for _ in taken:
+                room.release()
+            if taken or not reading.done():
                 yield taken
         await reading
     finally:

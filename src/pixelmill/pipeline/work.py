@@ -36,6 +36,8 @@ log = structlog.stdlib.get_logger(__name__)
 POISON = 2
 #: Results that a decoder may be ahead of their recording.
 AHEAD = 2
+#: Seconds between two recordings of variants: live to whoever watches, and a transaction for several of an image.
+PACE = 0.1
 #: Longest wait between two tries, in seconds.
 LONGEST_WAIT = 600.0
 
@@ -177,13 +179,15 @@ class Millhand:
             left = len(held.missing)
             made = self._decoders.make(source, recipe, held.missing, urgent=held.priority == 0)
             # The decoder goes on while what it made is stored and recorded: together, if more of it has come.
-            async with aclosing(ahead(made, AHEAD)) as several:
+            due = time.monotonic() + PACE
+            async with aclosing(ahead(made, AHEAD, PACE)) as several:
                 async for results in several:
                     left -= sum(isinstance(result, (Made, NotMade)) for result in results)
                     await self._note(held, report, results, deliveries)
                     report.made += deliveries.take()
-                    if left and (report.made or report.lost):
+                    if left and (report.made or report.lost) and time.monotonic() >= due:
                         await self._record(held, report)
+                        due = time.monotonic() + PACE
         return left
 
     async def _note(

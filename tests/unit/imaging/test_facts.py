@@ -8,7 +8,7 @@ import pytest
 import pyvips
 
 from pixelmill.imaging import profile
-from pixelmill.imaging.facts import facts, fingerprint
+from pixelmill.imaging.facts import facts
 from tests import pictures
 
 
@@ -40,7 +40,7 @@ def test_one_pixel_has_facts() -> None:
 
 def test_the_fingerprint_tells_alike_from_different() -> None:
     def distance(one: pyvips.Image, two: pyvips.Image) -> int:
-        return (int(fingerprint(one), 16) ^ int(fingerprint(two), 16)).bit_count()
+        return (int(facts(one)["hash"], 16) ^ int(facts(two)["hash"], 16)).bit_count()
 
     photo = pictures.photo(640, 360)
     again = pyvips.Image.new_from_buffer(photo.resize(0.3).jpegsave_buffer(Q=30), "")

@@ -33,7 +33,7 @@ class Source:
 async def test_everything_comes_in_order(number: int, most: int, pauses: int) -> None:
     source = Source(number)
     found = []
-    async with aclosing(ahead(source(), most)) as several:
+    async with aclosing(ahead(source(), most, 60)) as several:
         async for some in several:
             assert some
             found += some
@@ -48,7 +48,7 @@ async def test_what_came_before_an_error_is_not_lost() -> None:
     source = Source(3, ZeroDivisionError())
     found = []
     with pytest.raises(ZeroDivisionError):
-        async for some in ahead(source(), 2):
+        async for some in ahead(source(), 2, 60):
             found += some
             await asyncio.sleep(0.01)
     assert found == [0, 1, 2]
@@ -57,7 +57,7 @@ async def test_what_came_before_an_error_is_not_lost() -> None:
 async def test_who_leaves_early_closes_the_source() -> None:
     source = Source(10)
     with pytest.raises(ZeroDivisionError):
-        async with aclosing(ahead(source(), 2)) as several:
+        async with aclosing(ahead(source(), 2, 60)) as several:
             async for _ in several:
                 raise ZeroDivisionError
     assert source.closed
@@ -68,7 +68,7 @@ async def test_who_is_canceled_closes_the_source() -> None:
     source = Source(10)
 
     async def wait() -> None:
-        async with aclosing(ahead(source(), 2)) as several:
+        async with aclosing(ahead(source(), 2, 60)) as several:
             async for _ in several:
                 await asyncio.Event().wait()
 
@@ -79,3 +79,20 @@ async def test_who_is_canceled_closes_the_source() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert source.closed
+
+
+async def test_silence_is_told() -> None:
+    go_on = asyncio.Event()
+
+    async def source() -> AsyncGenerator[int, None]:
+        yield 1
+        await go_on.wait()
+        yield 2
+
+    found = []
+    async for some in ahead(source(), 2, 0.01):
+        found.append(some)
+        if found.count([]) == 2:
+            go_on.set()
+    assert found[:3] == [[1], [], []]
+    assert [one for some in found for one in some] == [1, 2]
