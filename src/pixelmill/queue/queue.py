@@ -29,7 +29,7 @@ _PATIENCE_EACH = 0.001  # and for each job of many
 _CHUNK = 1_000  # jobs in one round trip; more would hold up the server for others
 _KNOCKS = 100  # of urgent jobs that nobody had room for; each counts for _KNOCK_MS
 _KNOCK_MS = 1_000
-_RING_EVERY = 0.03  # seconds: nobody sees more pictures in one
+_RING_EVERY = 0.1  # seconds: as often as variants of one image are recorded
 _QUIET = 10.0  # seconds of silence after which the doorbell's connection is asked whether it lives
 
 log = structlog.stdlib.get_logger(__name__)

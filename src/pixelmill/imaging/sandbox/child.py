@@ -18,6 +18,9 @@ from typing import Any
 
 from pixelmill.imaging.sandbox import jail, wire
 
+#: Bytes that are rather copied than sent by themselves.
+_SMALL = 64 * 1024
+
 
 def main(arguments: list[str]) -> int:
     fd, parent, memory, nice = (int(argument) for argument in arguments)
@@ -87,9 +90,12 @@ def _rss() -> int:
 
 
 def _send(connection: socket.socket, message: dict[str, Any], data: bytes | memoryview = b"") -> None:
-    connection.sendall(wire.head(message, len(data)))
-    if len(data):
+    head = wire.head(message, len(data))
+    if len(data) > _SMALL:
+        connection.sendall(head)
         connection.sendall(data)
+    else:
+        connection.sendall(head + data)
 
 
 def _receive(connection: socket.socket) -> tuple[Any, int]:

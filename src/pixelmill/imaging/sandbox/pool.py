@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pixelmill.recipes import Recipe
 
 START_SECONDS = 60.0
+#: Bytes asked of a decoder's socket at a time, what is larger excepted.
+AT_ONCE = 64 * 1024
 #: By so much less nice are the decoders for what is urgent: three times the CPU of another, where it is short.
 HURRY = 5
 
@@ -54,6 +56,7 @@ class _Child:
     def __init__(self, process: asyncio.subprocess.Process, connection: socket.socket) -> None:
         self.process = process
         self.connection = connection
+        self._came = bytearray()
         self.jobs = 0
         self.held: list[str] = []
 
@@ -87,7 +90,7 @@ class _Child:
 
     def alive(self) -> bool:
         """Whether it waits for a job: it has not ended, nor closed its socket, nor said anything unasked."""
-        if self.process.returncode is not None:
+        if self.process.returncode is not None or self._came:
             return False
         try:
             self.connection.recv(1, socket.MSG_PEEK)
@@ -118,13 +121,25 @@ class _Child:
         return message, data
 
     async def _exactly(self, size: int) -> bytearray:
+        """What is small comes together with what follows; what is large goes straight to where it stays."""
         loop = asyncio.get_running_loop()
-        buffer = bytearray(size)
-        view = memoryview(buffer)
-        while view:
+        buffer = self._came[:size]
+        del self._came[:size]
+        held = len(buffer)
+        buffer.extend(bytes(size - held))
+        view = memoryview(buffer)[held:]
+        while len(view) >= AT_ONCE:
             count = await loop.sock_recv_into(self.connection, view)
             if not count:
                 raise _Gone
+            view = view[count:]
+        while view:
+            part = await loop.sock_recv(self.connection, AT_ONCE)
+            if not part:
+                raise _Gone
+            count = min(len(part), len(view))
+            view[:count] = part[:count]
+            self._came += part[count:]
             view = view[count:]
         return buffer
 
