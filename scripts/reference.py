@@ -33,7 +33,7 @@ READ_BY = {
     "svg": "libvips (librsvg), in the sandbox, with no access to anything outside the file",
 }
 WRITTEN_BY = {
-    "jpeg": "libjpeg-turbo; mozjpeg's trellis from effort 7; jpegli for `auto` and `maxBytes`",
+    "jpeg": "libjpeg-turbo; a code for the picture from effort 4, mozjpeg's trellis from 7; jpegli for `auto`",
     "png": "libspng; a palette by imagequant",
     "webp": "libwebp, still and animated",
     "avif": "aom; 10 bits for `auto`",

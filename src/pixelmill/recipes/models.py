@@ -32,7 +32,9 @@ class Output(Model):
     )
     lossless: StrictBool = Field(False, description="Keep every pixel (PNG always does, unless `colours` is set).")
     effort: Annotated[int, Field(ge=0, le=10)] | None = Field(
-        None, description="0 is fastest, 10 gives the smallest file. For JPEG, 7 and more is mozjpeg's trellis."
+        None,
+        description="0 is fastest, 10 gives the smallest file. "
+        "For JPEG, 4 and more is a code made for the picture, 7 and more is mozjpeg's trellis.",
     )
     mode: Literal["fast", "balanced", "small"] = Field(
         "balanced", description="How far `auto` goes for a smaller file, and how close it stays to the original."
