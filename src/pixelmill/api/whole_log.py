@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from pixelmill.api import schemas
 from pixelmill.records import events, monitor
 from pixelmill.records.events import Place
+from pixelmill.tasks import look_at_error
 
 if TYPE_CHECKING:
     from pixelmill.records.database import Database
@@ -135,7 +136,7 @@ class WholeLog:
         if known is None or known[0] < self._rung:
             self._reads = {at: read for at, read in self._reads.items() if read[0] == self._rung}
             known = self._rung, asyncio.create_task(self._read(place))
-            known[1].add_done_callback(lambda task: task.cancelled() or task.exception())
+            known[1].add_done_callback(look_at_error)
             self._reads[place] = known
         return await asyncio.shield(known[1])
 

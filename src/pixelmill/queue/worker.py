@@ -24,6 +24,7 @@ from pixelmill.queue.job import Done, Failed, Handler, Later, Outcome
 from pixelmill.queue.protocol import Ghost, Nothing, Protocol, Taken
 from pixelmill.queue.queue import Queue
 from pixelmill.queue.slots import Slots
+from pixelmill.tasks import look_at_error
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -143,7 +144,7 @@ class Worker:
         """Listen at the door. Goes on when a slot gets free meanwhile: to break off would cost the connection."""
         if self._knock is None or self._knock.done():
             self._knock = asyncio.create_task(self._queue.knock(self._client, self._block_seconds))
-            self._knock.add_done_callback(_seen)
+            self._knock.add_done_callback(look_at_error)
         return self._knock
 
     async def _take(self) -> Taken | Nothing | Ghost:
@@ -312,12 +313,6 @@ class Worker:
         if self._down:
             self._down = False
             log.info("queue.back")
-
-
-def _seen(task: asyncio.Task[Any]) -> None:
-    """Whoever waits for a task may have gone; its error is known, and of no interest then."""
-    if not task.cancelled():
-        task.exception()
 
 
 async def _end(tasks: Iterable[asyncio.Future[Any]]) -> None:

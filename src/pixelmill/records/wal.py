@@ -8,6 +8,8 @@ import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
+from pixelmill.tasks import look_at_error
+
 #: Commits between two checkpoints of one process; each adds a few pages of 4 kB to the log.
 EVERY = 200
 #: Pages of the log from which on it is begun anew, 32 MB of them: it never gets much larger.
@@ -39,7 +41,7 @@ class Wal:
         """Wait until all that was committed before this call is on the disk. Raises OSError when it cannot be."""
         if self._next is None or self._next.done():  # done: its event loop ended before it began
             self._next = asyncio.create_task(self._sync(self._last))
-            self._next.add_done_callback(_seen)
+            self._next.add_done_callback(look_at_error)
         await asyncio.shield(self._next)
 
     async def _sync(self, before: asyncio.Task[None] | None) -> None:
@@ -87,9 +89,3 @@ class Wal:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-def _seen(task: asyncio.Task[None]) -> None:
-    """Whoever waits may have gone."""
-    if not task.cancelled():
-        task.exception()
