@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pixelmill.records import sqlite_url
 from scripts import debian
 from tests import servers
 from tests.ceph import ceph
@@ -69,6 +70,15 @@ def mariadb_url(_mariadb: servers.MariaDB) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     yield _mariadb.create(name)
     _mariadb.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database, on each kind that the service can have."""
+    if request.param == "sqlite":
+        return sqlite_url(tmp_path)
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
 
 
 @pytest.fixture(scope="session")

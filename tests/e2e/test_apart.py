@@ -25,6 +25,8 @@ SLOW = json.dumps(
 )
 PATIENCE = 240.0
 
+pytestmark = pytest.mark.parametrize("database_url", ["postgres", "mariadb"], indirect=True)
+
 
 class Cluster:
     def __init__(self, api: Machine, one: Machine, two: Machine, shared: dict[str, str], s3: S3) -> None:
@@ -88,12 +90,6 @@ class Cluster:
 def _root() -> None:
     """Before any server is started."""
     need_root()
-
-
-@pytest.fixture(params=["postgres", "mariadb"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    url: str = request.getfixturevalue(f"{request.param}_url")
-    return url
 
 
 @pytest.fixture

@@ -6,19 +6,9 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from pixelmill.records import Database, batches, migrate, sqlite_url
+from pixelmill.records import Database, batches, migrate
 from tests.servers import SCRIPTS
 from tests.sites import JPEG
-
-
-@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return sqlite_url(tmp_path)
-    url: str = request.getfixturevalue(f"{request.param}_url")
-    return url
 
 
 async def test_every_option_is_obeyed(tmp_path: Path, database_url: str, valkey_url: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pixelmill.pipeline import Intake, Presence
 from pixelmill.queue import Queue
-from pixelmill.records import Database, migrate, sqlite_url
+from pixelmill.records import Database, migrate
 from pixelmill.settings import Settings
 from pixelmill.storage import LocalStorage
 
@@ -32,14 +32,6 @@ class Parts:
     def files(self) -> list[str]:
         """Everything on the disk, hidden and half-written files included."""
         return sorted(path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file())
-
-
-@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return sqlite_url(tmp_path)
-    url: str = request.getfixturevalue(f"{request.param}_url")
-    return url
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +18,10 @@ from sqlalchemy import event
 from pixelmill.imaging import Decoders
 from pixelmill.pipeline import work
 from pixelmill.queue import Done, Job
-from pixelmill.records import sqlite_url
 from tests.integration.pipeline.conftest import Parts
 from tests.integration.pipeline.test_reuse import SMALL, Mill, picture, recipe
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @dataclass
@@ -83,11 +83,6 @@ class Meter:
 async def decoders() -> AsyncIterator[Decoders]:
     async with Decoders(1) as pool:
         yield pool
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return sqlite_url(tmp_path)
 
 
 @pytest.fixture

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, insert, select
 
 from pixelmill.pipeline.presence import new_id
-from pixelmill.records import Database, intents, migrate, sqlite_url, wal
+from pixelmill.records import Database, intents, sqlite_url, wal
 from pixelmill.records.tables import intents as table
 from pixelmill.records.tables import now
 
-
-@pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(sqlite_url(tmp_path))
-    await migrate(database)
-    yield database
-    await database.close()
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def row() -> dict[str, object]:

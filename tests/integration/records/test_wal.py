@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,16 +12,10 @@ import pytest
 from sqlalchemy import insert, select
 
 from pixelmill.errors import PixelmillError
-from pixelmill.records import Database, migrate, sqlite_path, sqlite_url, wal
+from pixelmill.records import Database, sqlite_path, wal
 from pixelmill.records.tables import intents, now
 
-
-@pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(sqlite_url(tmp_path))
-    await migrate(database)
-    yield database
-    await database.close()
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 class Disk:
