@@ -23,6 +23,9 @@ MOST_TEXT = 16 * 1024 * 1024
 
 _DATA = re.compile(r"\s*data:([^,]*),(.*)\Z", re.DOTALL | re.IGNORECASE)
 
+# For any other name Python would ask its codecs, of which many are no encodings of text.
+_ENCODING = re.compile(r"utf-(8|16(le|be)?)|(us-)?ascii|iso-8859-\d{1,2}|(windows-|cp)125\d|koi8-[ru]", re.IGNORECASE)
+
 
 def check_png(data: Any) -> None:
     """Raises :class:`PixelmillError` ``too-much-metadata``."""
@@ -65,8 +68,13 @@ def pictures(data: Any) -> list[bytes]:
     def start(_: str, attributes: dict[str, str]) -> None:
         found.extend(one for value in attributes.values() if (one := _decoded(value)) is not None)
 
+    def declared(_: str, encoding: str | None, __: int) -> None:
+        if encoding and not _ENCODING.fullmatch(encoding):
+            raise PixelmillError("corrupt-image", f"The SVG is in {encoding[:40]!r}; save it as UTF-8.")
+
     parser = expat.ParserCreate()
     parser.buffer_text = True
+    parser.XmlDeclHandler = declared
     parser.StartElementHandler = start
     try:
         parser.Parse(bytes(data), True)

@@ -118,6 +118,26 @@ def test_pixels_of_pictures_in_an_svg() -> None:
     assert inspect(hostile.svg('<image href="data:image/png;base64,AAAAA"/><a href="data:,a%20b"/>'), LIMITS)
 
 
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        *("utf-8", "utf-16", "utf-16-le", "utf-32", "iso-8859-1", "windows-1252", "koi8-r", "cp037", "cp1026", "utf-7"),
+        *("shift_jis", "gb18030", "big5", "iso-2022-jp", "hz", "unicode_escape", "rot13", "zlib", "x-none", "UTF8\0"),
+    ],
+)
+@pytest.mark.parametrize("told", [True, False])
+def test_no_encoding_hides_what_an_svg_holds(encoding: str, told: bool) -> None:
+    """What is counted and what is drawn are read by two XML readers, which must not see two different pictures."""
+    text = hostile.svg_image(pictures.png_header(20_000, 20_000)).decode()
+    text = (f'<?xml version="1.0" encoding="{encoding}"?>' if told else "") + text
+    try:
+        written = text.encode(encoding)
+    except (LookupError, UnicodeError, ValueError):
+        written = text.encode()
+    for data in {written, text.encode(), text.encode("utf-16"), text.encode("utf-16-be")}:
+        assert code(data) in ("too-many-pixels", "corrupt-image", "unsupported-format")
+
+
 def test_texts_of_a_png_that_unfold() -> None:
     for name in ("png, a text of 2 GB", "png, XMP of 2 GB", "png, 20 texts of 1 MB"):
         (attack,) = (one for one in hostile.METADATA if one.name == name)
