@@ -36,6 +36,12 @@ async def log(tx: AsyncConnection, batch_id: str, seq: int, news: Sequence[News]
     The caller holds the lock on the batch row and read ``seq`` under it: so a reader never passes a number that
     commits later.
     """
+    await append(tx, batch_id, seq, news)
+    await tx.execute(_BATCH, {"its": batch_id, "seq": seq + len(news), **changes})
+
+
+async def append(tx: AsyncConnection, batch_id: str, seq: int, news: Sequence[News]) -> None:
+    """The same of a batch whose row tells the number of the last of them already."""
     at = now()
     if news:
         await tx.execute(
@@ -53,7 +59,6 @@ async def log(tx: AsyncConnection, batch_id: str, seq: int, news: Sequence[News]
                 for number, one in enumerate(news, 1)
             ],
         )
-    await tx.execute(_BATCH, {"its": batch_id, "seq": seq + len(news), **changes})
 
 
 async def after(db: Database, batch_id: str, seq: int, limit: int = 500) -> list[Event]:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records import fairness
 from pixelmill.records.database import Database
-from pixelmill.records.events import News, log
+from pixelmill.records.events import News, append
 from pixelmill.records.models import BatchStatus, State
 from pixelmill.records.tables import batches, images, intents, now, processes, variants
 from pixelmill.records.waiting import Waiting
@@ -105,6 +105,11 @@ async def accept(db: Database, new: NewBatch, *, also: Also | None = None) -> li
     refused = [image for image in new.images if image.error_code]
     held = max(0, len(new.images) - new.window)
     at = now()
+    news = [News("batch.accepted", data={"total": len(new.images)})]
+    news += [
+        News("image.failed", image.id, data={"errorCode": image.error_code, "reason": image.reason, "final": True})
+        for image in refused
+    ]
     async with db.write(few=True) as tx:
         taken = await tx.execute(_TAKE, {"its": new.id})
         if taken.rowcount != 1:
@@ -118,6 +123,7 @@ async def accept(db: Database, new: NewBatch, *, also: Also | None = None) -> li
             "id": new.id,
             "owner": new.owner,
             "status": BatchStatus.WAITING,
+            "seq": len(news),
             "total": len(new.images),
             "failed": len(refused),
             "preset": new.preset,
@@ -172,12 +178,7 @@ async def accept(db: Database, new: NewBatch, *, also: Also | None = None) -> li
                 for position, name in enumerate(new.variants)
             ],
         )
-        news = [News("batch.accepted", data={"total": len(new.images)})]
-        news += [
-            News("image.failed", image.id, data={"errorCode": image.error_code, "reason": image.reason, "final": True})
-            for image in refused
-        ]
-        await log(tx, new.id, 0, news)
+        await append(tx, new.id, 0, news)
         if also is not None:
             await also(tx)
     told = zip(new.images[: new.window], ranks, strict=False)

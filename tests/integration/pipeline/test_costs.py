@@ -95,10 +95,10 @@ def meter(parts: Parts, valkey_url: str) -> Iterator[Meter]:
 @pytest.mark.parametrize(
     ("files", "most"),
     [
-        (1, Cost(statements=8, writes=2, syncs=1, commands=14)),
+        (1, Cost(statements=7, writes=2, syncs=1, commands=14)),
         (
             10,
-            Cost(statements=8, writes=2, syncs=1, commands=110),
+            Cost(statements=7, writes=2, syncs=1, commands=110),
         ),  # rows of one statement, a script of the queue for each
     ],
 )
