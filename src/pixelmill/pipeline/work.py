@@ -10,8 +10,8 @@ import asyncio
 import random
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 
 import structlog
 
@@ -19,6 +19,7 @@ from pixelmill.errors import PixelmillError
 from pixelmill.imaging import DecoderDied, Decoders, Inspected, Made, NotMade, Result, engine_version
 from pixelmill.pipeline import targets
 from pixelmill.pipeline.ahead import ahead
+from pixelmill.pipeline.alone import Alone
 from pixelmill.pipeline.ending import replay
 from pixelmill.pipeline.fetch import Fetcher
 from pixelmill.pipeline.presence import Presence, new_id
@@ -65,7 +66,7 @@ class Millhand:
         self._decoders = decoders
         self._settings = settings
         self._presence = presence
-        self._alone = _Alone()
+        self._alone = Alone()
         self._fetcher = Fetcher(database, storage, settings)
         self._target = target
 
@@ -297,37 +298,3 @@ def _wrapped(error: Exception) -> PixelmillError:
     if isinstance(error, OSError):
         return PixelmillError("storage-unavailable", f"Reading or writing its bytes failed: {error}.")
     return PixelmillError("internal-error", f"{type(error).__name__}: {error}")
-
-
-class _Alone:
-    """Shared by many, or held by one that waits until all others are out and lets none in."""
-
-    def __init__(self) -> None:
-        self._condition = asyncio.Condition()
-        self._sharing = 0
-        self._exclusive = False
-
-    @asynccontextmanager
-    async def shared(self) -> AsyncIterator[None]:
-        async with self._condition:
-            await self._condition.wait_for(lambda: not self._exclusive)
-            self._sharing += 1
-        try:
-            yield
-        finally:
-            async with self._condition:
-                self._sharing -= 1
-                self._condition.notify_all()
-
-    @asynccontextmanager
-    async def exclusive(self) -> AsyncIterator[None]:
-        async with self._condition:
-            await self._condition.wait_for(lambda: not self._exclusive)
-            self._exclusive = True
-            await self._condition.wait_for(lambda: self._sharing == 0)
-        try:
-            yield
-        finally:
-            async with self._condition:
-                self._exclusive = False
-                self._condition.notify_all()
