@@ -18,6 +18,7 @@ from granian.server.embed import Server
 from pixelmill import app as composition
 from pixelmill.api import Parts, end_streams
 from pixelmill.records import images, work
+from pixelmill.records.claims import Claim, MadeVariant, Report, Seen
 from pixelmill.settings import Settings
 from pixelmill.storage import keys
 from tests.servers import LOOPBACK, free_port
@@ -57,7 +58,7 @@ class Site:
         found: dict[str, Any] = answer.json()
         return found
 
-    async def claim(self, job_id: str) -> work.Claim:
+    async def claim(self, job_id: str) -> Claim:
         """Take an image as a worker does."""
         image = await images.find(self.parts.database, job_id)
         assert image
@@ -69,19 +70,17 @@ class Site:
             process_id="test",
             worker="test:1",
         )
-        assert isinstance(held, work.Claim), held
+        assert isinstance(held, Claim), held
         return held
 
-    async def make(
-        self, held: work.Claim, data: bytes, names: Sequence[str] | None = None, *, end: bool = True
-    ) -> None:
+    async def make(self, held: Claim, data: bytes, names: Sequence[str] | None = None, *, end: bool = True) -> None:
         """Give variants of a claimed image (by default all) these bytes, and end the image unless told otherwise."""
         made = []
         for name in held.missing if names is None else names:
             key = keys.result(held.batch_id, held.image_id, held.token, name, "jpg")
             await self.parts.storage.put(key, data)
-            made.append(work.MadeVariant(name, key, "jpeg", "image/jpeg", 4, 3, len(data), 80, 0.1, {}))
-        report = work.Report(seen=work.Seen("jpeg", 40, 30, {}), made=made, timings={"decode": 0.25})
+            made.append(MadeVariant(name, key, "jpeg", "image/jpeg", 4, 3, len(data), 80, 0.1, {}))
+        report = Report(seen=Seen("jpeg", 40, 30, {}), made=made, timings={"decode": 0.25})
         if end:
             await work.complete(self.parts.database, held, report)
         else:

@@ -13,9 +13,9 @@ from PIL import Image
 from sqlalchemy import delete, insert, update
 
 from pixelmill.records import Database, intents, migrate, sqlite_url, work
+from pixelmill.records.claims import Claim, MadeVariant, Report
 from pixelmill.records.intents import NewBatch, NewImage
 from pixelmill.records.tables import batches, deliveries, events, images, now, variants
-from pixelmill.records.work import Claim, MadeVariant, Report
 from pixelmill.storage import Storage
 from pixelmill.storage.local import LocalStorage
 from tests.chaos import audit

@@ -15,7 +15,7 @@ from pixelmill.imaging.sniff import HEAD
 from pixelmill.outbound import Guard
 from pixelmill.pipeline.receive import Receiving
 from pixelmill.records import Database, work
-from pixelmill.records.work import Claim, Fenced
+from pixelmill.records.claims import Claim, Fenced
 from pixelmill.settings import Settings
 from pixelmill.storage import Storage, keys
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pixelmill.errors import PixelmillError
-from pixelmill.records.work import MadeVariant
+from pixelmill.records.claims import MadeVariant
 from pixelmill.settings import Settings
 
 #: The name under which a variant's facts keep the address that a target gave.

@@ -26,8 +26,8 @@ from pixelmill.pipeline.presence import Presence, new_id
 from pixelmill.queue import Done, Failed, Job, Later, Queue
 from pixelmill.recipes import parse_recipe
 from pixelmill.records import Database, giving_back, known, work
+from pixelmill.records.claims import Claim, Failure, Fenced, LostVariant, MadeVariant, Refusal, Report, Seen
 from pixelmill.records.reuse import reuse
-from pixelmill.records.work import Claim, Failure, Fenced, LostVariant, MadeVariant, Refusal, Report, Seen
 from pixelmill.settings import Settings
 from pixelmill.storage import Storage, keys
 

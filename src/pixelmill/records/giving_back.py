@@ -9,12 +9,13 @@ from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records import batches as batch_records
+from pixelmill.records.claims import Claim, Fenced
 from pixelmill.records.database import Database
 from pixelmill.records.events import News
 from pixelmill.records.models import Batch, State
 from pixelmill.records.settling import end_attempt, end_image, failed_news, settle, wait_again
 from pixelmill.records.tables import attempts, images, variants
-from pixelmill.records.work import Claim, Fenced, held_by
+from pixelmill.records.work import held_by
 
 
 async def hand_back(db: Database, held: Claim) -> int | None:

@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, insert, or_, select
 
+from pixelmill.records.claims import Claim, MadeVariant, Report, Seen
 from pixelmill.records.database import Database
 from pixelmill.records.events import log
 from pixelmill.records.known import Known
 from pixelmill.records.tables import borrowed, images, variants
-from pixelmill.records.work import Claim, MadeVariant, Report, Seen, held_by, note
+from pixelmill.records.work import held_by, note
 
 _HOME = (
     select(

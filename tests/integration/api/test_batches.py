@@ -9,6 +9,7 @@ from datetime import datetime
 import pytest
 
 from pixelmill.records import images, work
+from pixelmill.records.claims import Failure, LostVariant, Report
 from tests.sites import JPEG, Site
 
 SiteWith = Callable[..., AbstractAsyncContextManager[Site]]
@@ -152,7 +153,7 @@ async def test_a_job_tells_how_it_went(site: Site) -> None:
     assert (job["result"], job["failedReason"], job["attempts"]) == (None, None, [])
 
     held = await site.claim(job_id)
-    await work.fail(site.parts.database, held, work.Failure("timeout", "Too slow.", delay=0.0), work.Report())
+    await work.fail(site.parts.database, held, Failure("timeout", "Too slow.", delay=0.0), Report())
     held = await site.claim(job_id)
     await site.make(held, b"x")
     job = (await site.client.get(f"/jobs/{job_id}")).json()
@@ -170,8 +171,8 @@ async def test_a_job_tells_how_it_went(site: Site) -> None:
 async def test_a_failed_variant_says_why(site: Site) -> None:
     batch = await site.accepted(preset="instagram")
     held = await site.claim(batch["files"][0]["jobId"])
-    lost = [work.LostVariant(name, "timeout", "Too slow.") for name in held.missing]
-    await work.complete(site.parts.database, held, work.Report(lost=lost))
+    lost = [LostVariant(name, "timeout", "Too slow.") for name in held.missing]
+    await work.complete(site.parts.database, held, Report(lost=lost))
     batch = await site.batch(batch["batchId"])
     (file,) = batch["files"]
     assert batch["status"] == "completed-with-errors"

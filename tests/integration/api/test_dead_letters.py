@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pixelmill.records import work
-from pixelmill.records.work import Failure, Report
+from pixelmill.records.claims import Failure, Report
 from tests.sites import JPEG, Site
 from tests.tenants import tenant
 

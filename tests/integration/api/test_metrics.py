@@ -7,6 +7,7 @@ from datetime import timedelta
 from prometheus_client.parser import text_string_to_metric_families
 
 from pixelmill.records import monitor, work
+from pixelmill.records.claims import Failure, Report
 from pixelmill.records.tables import now
 from tests.sites import JPEG, Site
 from tests.tenants import tenant
@@ -25,7 +26,7 @@ async def test_the_figures_are_those_of_the_monitor(site: Site) -> None:
     since = now() - timedelta(seconds=10)
     batch = await site.accepted(("a.jpg", JPEG), ("b.jpg", JPEG))
     held = await site.claim(batch["files"][0]["jobId"])
-    await work.fail(site.parts.database, held, work.Failure("corrupt-image", "Cut."), work.Report())
+    await work.fail(site.parts.database, held, Failure("corrupt-image", "Cut."), Report())
     await monitor.sample(site.parts.database, since)
     found = await told(site)
     assert (found["images waiting"], found["images failed"], found["queue_paused"]) == (1, 1, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pixelmill.records import switches, work
+from pixelmill.records.claims import Failure, Report
 from tests.sites import JPEG, Site
 from tests.tenants import tenant
 
@@ -10,7 +11,7 @@ from tests.tenants import tenant
 async def test_the_queue_is_told_paused_and_resumed_with_a_line_in_the_audit(site: Site) -> None:
     batch = await site.accepted(("a.jpg", JPEG), ("b.jpg", JPEG))
     held = await site.claim(batch["files"][0]["jobId"])
-    await work.fail(site.parts.database, held, work.Failure("corrupt-image", "Cut."), work.Report())
+    await work.fail(site.parts.database, held, Failure("corrupt-image", "Cut."), Report())
     queue = (await site.client.get("/queue")).json()
     assert queue["counts"] == {"waiting": 1, "active": 0, "completed": 0, "failed": 1, "canceled": 0}
     assert queue["errors"] == [{"code": "corrupt-image", "count": 1}]
@@ -45,9 +46,9 @@ async def test_each_act_has_a_line_in_the_audit(site: Site) -> None:
     one, two, _ = (file["jobId"] for file in batch["files"])
     for _ in range(2):  # the second time there is nothing to do
         await site.client.delete(f"/jobs/{two}")
-    await work.fail(site.parts.database, await site.claim(one), work.Failure("corrupt-image", "Cut."), work.Report())
+    await work.fail(site.parts.database, await site.claim(one), Failure("corrupt-image", "Cut."), Report())
     await site.client.post(f"/jobs/{one}/retry")
-    await work.fail(site.parts.database, await site.claim(one), work.Failure("corrupt-image", "Cut."), work.Report())
+    await work.fail(site.parts.database, await site.claim(one), Failure("corrupt-image", "Cut."), Report())
     await site.client.post("/dead-letters/replay", json={"code": "corrupt-image"})
     for _ in range(2):
         await site.client.delete(f"/batches/{batch['batchId']}")
@@ -76,8 +77,8 @@ async def test_who_may_read_and_belongs_to_no_tenant_watches_and_changes_nothing
 async def test_a_job_tells_its_recipe_and_to_admins_its_tracebacks(site: Site) -> None:
     batch = await site.accepted(preset="instagram")
     job = batch["files"][0]["jobId"]
-    failure = work.Failure("internal-error", "A fault.", traceback="Traceback: here")
-    await work.fail(site.parts.database, await site.claim(job), failure, work.Report())
+    failure = Failure("internal-error", "A fault.", traceback="Traceback: here")
+    await work.fail(site.parts.database, await site.claim(job), failure, Report())
     told = (await site.client.get(f"/jobs/{job}")).json()
     assert told["attempts"][0]["traceback"] == "Traceback: here"
     assert (told["preset"], told["recipe"]["variants"][0]["name"]) == ("instagram", "square")
@@ -88,9 +89,9 @@ async def test_a_job_tells_its_recipe_and_to_admins_its_tracebacks(site: Site) -
 async def test_what_was_purged_is_listed_no_more(site: Site) -> None:
     batch = await site.accepted(("a.jpg", JPEG), ("b.jpg", JPEG))
     gone, stays = (file["jobId"] for file in batch["files"])
-    failure = work.Failure("corrupt-image", "Cut.")
+    failure = Failure("corrupt-image", "Cut.")
     for job in (gone, stays):
-        await work.fail(site.parts.database, await site.claim(job), failure, work.Report())
+        await work.fail(site.parts.database, await site.claim(job), failure, Report())
     assert (await site.client.delete(f"/dead-letters/{gone}")).status_code == 204
     for query in ({}, {"state": "failed"}, {"name": "jpg"}):
         assert [job["jobId"] for job in (await site.client.get("/jobs", params=query)).json()["jobs"]] == [stays]

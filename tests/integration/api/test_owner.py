@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pixelmill.records import work
+from pixelmill.records.claims import Failure, Report
 from tests.sites import JPEG, Site
 
 
@@ -40,7 +41,7 @@ async def test_a_failed_image_is_done_again(site: Site) -> None:
     batch = await site.accepted()
     job_id = batch["files"][0]["jobId"]
     held = await site.claim(job_id)
-    await work.fail(site.parts.database, held, work.Failure("timeout", "Too slow."), work.Report())
+    await work.fail(site.parts.database, held, Failure("timeout", "Too slow."), Report())
     assert (await site.batch(batch["batchId"]))["status"] == "completed-with-errors"
 
     answer = await site.client.post(f"/jobs/{job_id}/retry")

@@ -13,6 +13,7 @@ import pytest
 from pixelmill import app
 from pixelmill.api.auth import declared
 from pixelmill.records import work
+from pixelmill.records.claims import Failure, Report
 from pixelmill.settings import Settings
 from tests.sites import JPEG, Site
 from tests.tenants import Tenant, tenant
@@ -94,7 +95,7 @@ async def things(site: Site, of: Tenant) -> dict[str, str]:
     job = batch["files"][0]
     await site.make(await site.claim(job["jobId"]), JPEG)
     bad = await site.claim(batch["files"][1]["jobId"])
-    await work.fail(site.parts.database, bad, work.Failure("corrupt-image", "Cut."), work.Report())
+    await work.fail(site.parts.database, bad, Failure("corrupt-image", "Cut."), Report())
     made = {"batchId": batch["batchId"], "jobId": job["jobId"], "variant": job["variants"][0]["name"]}
     made["uploadId"] = (await made_by(of, "/uploads", {"count": 1}))["files"][0]["uploadId"]
     begun = await of.client.post("/uploads/tus", headers=HEADERS["POST /uploads/tus"])

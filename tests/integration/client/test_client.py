@@ -17,7 +17,7 @@ import pytest
 
 from pixelmill.client import AsyncClient, Client, ConnectionLost, ProblemError, TimedOut
 from pixelmill.records import batches, events, work
-from pixelmill.records.work import Failure, Report
+from pixelmill.records.claims import Failure, Report
 from tests.proxy import Fault, Proxy, Request
 from tests.sites import JPEG, Site
 from tests.tenants import tenant

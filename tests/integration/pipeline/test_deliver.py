@@ -17,6 +17,7 @@ from pixelmill.pipeline import Deliverer, Presence
 from pixelmill.pipeline.deliver import JITTER, SCHEDULE, SLOTS_EACH, callbacks, wait
 from pixelmill.pipeline.presence import bury
 from pixelmill.records import Database, deliveries, intents, secrets, webhooks, work
+from pixelmill.records.claims import Claim, Failure, Report
 from pixelmill.records.intents import NewBatch, NewImage
 from pixelmill.records.models import Delivery
 from tests.integration.pipeline.conftest import Parts
@@ -78,8 +79,8 @@ async def batch_ends(db: Database, name: str = "batch", callback: str | None = N
     new = NewBatch(name, "me", "web", RECIPE, ["a"], {"order": 7}, callback, 0, [image])
     assert await intents.accept(db, new)
     held = await work.claim(db, name, 1, token=name, process_id="worker", worker="here:1")
-    assert isinstance(held, work.Claim)
-    await work.fail(db, held, work.Failure("corrupt-image", "It is bad."), work.Report())
+    assert isinstance(held, Claim)
+    await work.fail(db, held, Failure("corrupt-image", "It is bad."), Report())
 
 
 async def only(db: Database) -> Delivery:

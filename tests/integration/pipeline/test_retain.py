@@ -13,6 +13,7 @@ from pixelmill.pipeline.ending import cancel, replay
 from pixelmill.pipeline.reconcile import Reconciler
 from pixelmill.recipes import load_presets
 from pixelmill.records import audit, batches, images, shares, work
+from pixelmill.records.claims import Claim, Failure, Fenced, MadeVariant, Report
 from pixelmill.records.keys import By
 from pixelmill.records.tables import images as tables_images
 from pixelmill.records.tables import uploads
@@ -40,7 +41,7 @@ async def accept(parts: Parts, files: int = 2, **retention: float) -> str:
     return (await acceptance.commit(recipe=DEFAULT, retention=retention)).batch_id
 
 
-async def take(parts: Parts, image_id: str) -> work.Claim:
+async def take(parts: Parts, image_id: str) -> Claim:
     image = await images.find(parts.database, image_id)
     assert image
     held = await work.claim(
@@ -51,21 +52,21 @@ async def take(parts: Parts, image_id: str) -> work.Claim:
         process_id=parts.presence.id,
         worker="test:1",
     )
-    assert isinstance(held, work.Claim)
+    assert isinstance(held, Claim)
     return held
 
 
-async def store(parts: Parts, held: work.Claim) -> work.MadeVariant:
+async def store(parts: Parts, held: Claim) -> MadeVariant:
     key = keys.result(held.batch_id, held.image_id, held.token, "default", "jpg")
     await parts.storage.put(key, RESULT)
-    return work.MadeVariant("default", key, "jpeg", "image/jpeg", 4, 3, len(RESULT), 80, 0.1, {})
+    return MadeVariant("default", key, "jpeg", "image/jpeg", 4, 3, len(RESULT), 80, 0.1, {})
 
 
 async def finish(parts: Parts, batch_id: str) -> list[str]:
     ids = []
     for image in await images.of_batch(parts.database, batch_id):
         held = await take(parts, image.id)
-        await work.complete(parts.database, held, work.Report(made=[await store(parts, held)]))
+        await work.complete(parts.database, held, Report(made=[await store(parts, held)]))
         ids.append(image.id)
     return ids
 
@@ -149,8 +150,8 @@ async def test_what_could_not_be_deleted_is_deleted_by_the_next_round(
 async def test_a_batch_whose_original_is_gone_says_so(parts: Parts) -> None:
     batch_id = await accept(parts, 1)
     (image,) = await images.of_batch(parts.database, batch_id)
-    failure = work.Failure("corrupt-image", "It is bad.")
-    await work.fail(parts.database, await take(parts, image.id), failure, work.Report())
+    failure = Failure("corrupt-image", "It is bad.")
+    await work.fail(parts.database, await take(parts, image.id), failure, Report())
     await retainer(parts, 8).round()
     with pytest.raises(PixelmillError, match=r"conflict.*Send the image again"):
         await replay(parts.database, parts.queue, image.id)
@@ -182,8 +183,8 @@ async def test_what_a_worker_writes_after_a_purge_is_deleted_too(parts: Parts) -
     assert await batches.find(parts.database, batch_id) is None
 
     late = await store(parts, held)  # it does not know yet
-    with pytest.raises(work.Fenced):
-        await work.complete(parts.database, held, work.Report(made=[late]))
+    with pytest.raises(Fenced):
+        await work.complete(parts.database, held, Report(made=[late]))
     assert stored(parts)[0] == 1
     await retainer(parts).round()
     assert await rows(parts) == 2  # it might write once more

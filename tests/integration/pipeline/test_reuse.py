@@ -18,7 +18,8 @@ from pixelmill.pipeline import work as chapter
 from pixelmill.pipeline.reconcile import Reconciler
 from pixelmill.queue import Done, Job
 from pixelmill.recipes import Recipe, parse_recipe
-from pixelmill.records import events, images, known, work
+from pixelmill.records import events, images, known
+from pixelmill.records.claims import Claim
 from pixelmill.records.keys import By
 from pixelmill.records.models import Image, State
 from pixelmill.records.tables import batches
@@ -205,7 +206,7 @@ async def test_results_that_are_being_deleted_are_not_used(mill: Mill, monkeypat
     first = await mill.done()
     real = chapter.reuse
 
-    async def late(*arguments: Any) -> work.Claim:
+    async def late(*arguments: Any) -> Claim:
         await mill.purge(first)
         return await real(*arguments)
 

@@ -22,6 +22,7 @@ from pixelmill.pipeline.presence import bury
 from pixelmill.queue import Done, Failed, Job, Later
 from pixelmill.recipes import load_presets, parse_recipe
 from pixelmill.records import batches, images, processes, work
+from pixelmill.records.claims import Claim
 from pixelmill.records.models import Batch, BatchStatus, Image, State
 from tests.integration.pipeline.conftest import Parts
 from tests.integration.pipeline.test_accept import send
@@ -207,7 +208,7 @@ async def test_what_a_buried_process_took_before_it_knew_is_taken_back(parts: Pa
     batch_id, [image_id] = await accept(parts, photo.read_bytes())
     await bury(parts.database, parts.presence.id)
     held = await work.claim(parts.database, image_id, 1, token="late", process_id=parts.presence.id, worker="w")
-    assert isinstance(held, work.Claim)
+    assert isinstance(held, Claim)
 
     judge = Presence(parts.database, parts.settings, "worker")
     await judge.enter()

@@ -6,9 +6,9 @@ import pytest
 
 from pixelmill.errors import PixelmillError
 from pixelmill.records import Database, audit, batches, dead_letters, ending, images, work
+from pixelmill.records.claims import Failure, Report
 from pixelmill.records.keys import By
 from pixelmill.records.models import Image, State
-from pixelmill.records.work import Failure, Report
 from tests.integration.records.test_work import accept, claim, counts, image, made, told
 
 

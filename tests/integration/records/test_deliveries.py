@@ -9,10 +9,10 @@ import pytest
 
 from pixelmill.errors import PixelmillError
 from pixelmill.records import Database, deliveries, ending, intents, secrets, webhooks, work
+from pixelmill.records.claims import Failure, Report
 from pixelmill.records.deliveries import claim, finish, page, replay, take_back
 from pixelmill.records.intents import NewBatch
 from pixelmill.records.models import Delivery
-from pixelmill.records.work import Report
 from tests.integration.records.test_work import RECIPE, image, made
 from tests.integration.records.test_work import claim as take_image
 
@@ -66,7 +66,7 @@ async def test_a_batch_that_runs_again_says_so_and_ends_again(db: Database) -> N
     await webhooks.create(db, "mine", owner="me", url=HERE, events=webhooks.EVENTS)
     await accept(db, "one")
     held = await take_image(db, "one")
-    await work.fail(db, held, work.Failure("corrupt-image", "It is bad."), Report())
+    await work.fail(db, held, Failure("corrupt-image", "It is bad."), Report())
     await ending.replay(db, "one")
     held = await take_image(db, "one", 2)
     await work.complete(db, held, Report(made=made("a", "b")))

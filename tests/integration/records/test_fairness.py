@@ -9,10 +9,10 @@ from sqlalchemy import select, update
 
 from pixelmill.errors import PixelmillError
 from pixelmill.records import Database, batches, ending, intents, keys, tables, waiting, work
+from pixelmill.records.claims import Claim, Refusal, Report
 from pixelmill.records.intents import NewBatch, NewImage
 from pixelmill.records.models import State
 from pixelmill.records.waiting import Waiting
-from pixelmill.records.work import Claim, Refusal
 
 
 def new(batch_id: str, count: int, *, bad: int = 0, owner: str = "acme", **more: int) -> NewBatch:
@@ -32,7 +32,7 @@ async def accept(db: Database, batch: NewBatch) -> list[Waiting]:
 async def finish(db: Database, image_id: str) -> None:
     held = await claim(db, image_id)
     assert isinstance(held, Claim)
-    await work.complete(db, held, work.Report())
+    await work.complete(db, held, Report())
 
 
 async def claim(db: Database, image_id: str, understands: int = work.UNDERSTANDS) -> Claim | Refusal:

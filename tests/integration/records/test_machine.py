@@ -46,12 +46,12 @@ from pixelmill.records import (
     waiting,
     work,
 )
+from pixelmill.records.claims import Claim, Failure, Fenced, LostVariant, MadeVariant, Report
 from pixelmill.records.intents import NewBatch, NewImage
 from pixelmill.records.keys import By
 from pixelmill.records.models import BatchStatus, Image, State
 from pixelmill.records.retention import Part
 from pixelmill.records.reuse import reuse
-from pixelmill.records.work import Claim, Failure, Fenced, LostVariant, MadeVariant, Report
 
 T = TypeVar("T")
 VARIANTS = ("a", "b")

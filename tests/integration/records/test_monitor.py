@@ -3,8 +3,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from pixelmill.records import Database, monitor, processes, work
+from pixelmill.records.claims import Failure, Report
 from pixelmill.records.tables import now
-from pixelmill.records.work import Failure, Report
 from tests.integration.records.test_work import accept, claim, image, made
 
 

@@ -9,11 +9,11 @@ from sqlalchemy import Table, func, select
 
 from pixelmill.errors import PixelmillError
 from pixelmill.records import Database, batches, ending, events, images, intents, retention, shares, tables, work
+from pixelmill.records.claims import Failure, Report
 from pixelmill.records.intents import NewBatch
 from pixelmill.records.keys import By
 from pixelmill.records.models import BatchStatus
 from pixelmill.records.retention import Part
-from pixelmill.records.work import Failure, Report
 from tests.integration.records.test_work import RECIPE, claim, image, made
 
 DAY = 86400.0

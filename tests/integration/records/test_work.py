@@ -23,9 +23,9 @@ from pixelmill.records import (
     waiting,
     work,
 )
+from pixelmill.records.claims import Claim, Failure, Fenced, LostVariant, MadeVariant, Refusal, Report
 from pixelmill.records.intents import NewBatch, NewImage
 from pixelmill.records.models import BatchStatus, State
-from pixelmill.records.work import Claim, Failure, Fenced, LostVariant, MadeVariant, Refusal, Report
 
 #: Before any request of a test.
 EARLIER = datetime(2001, 1, 1, tzinfo=UTC)
