@@ -32,8 +32,9 @@ class Alone:
         async with self._condition:
             await self._condition.wait_for(lambda: not self._exclusive)
             self._exclusive = True
-            await self._condition.wait_for(lambda: self._sharing == 0)
         try:
+            async with self._condition:
+                await self._condition.wait_for(lambda: self._sharing == 0)
             yield
         finally:
             async with self._condition:

@@ -69,3 +69,14 @@ async def test_what_is_canceled_while_it_works_holds_up_nobody() -> None:
     await work.begin("next")
     assert work.going == {"next"}
     await work.end("next")
+
+
+async def test_what_is_canceled_while_it_waits_holds_up_nobody() -> None:
+    work = Work()
+    await work.begin("shared")
+    waiting = await work.begin("alone", exclusive=True)
+    waiting.cancel()
+    await work.begin("next")
+    assert work.going == {"shared", "next"}
+    await work.end("shared")
+    await work.end("next")
