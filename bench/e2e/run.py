@@ -35,21 +35,6 @@ ROWS = {
 }
 
 
-def small(photos: list[Path], folder: Path) -> list[Path]:
-    """The photos at a size that fits 200 kB."""
-    import pyvips
-
-    made = []
-    for photo in photos:
-        target = folder / photo.name
-        for quality in range(85, 20, -5):
-            pyvips.Image.thumbnail(str(photo), 1024).jpegsave(str(target), Q=quality, keep="none")
-            if target.stat().st_size <= 200_000:
-                break
-        made.append(target)
-    return made
-
-
 def measure(name: str, task: str, photos: list[Path], options: argparse.Namespace) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="pixelmill-bench-") as at:
         folder = Path(at)
@@ -152,7 +137,7 @@ def main() -> None:
     lines = [header]
     with tempfile.TemporaryDirectory(prefix="pixelmill-bench-") as folder:
         for task in options.tasks:
-            its_photos = small(photos, Path(folder)) if task == "small" else photos
+            its_photos = load.small(photos, Path(folder)) if task == "small" else photos
             rounds = []
             for number in range(options.rounds):
                 # In turn, and the other one first each time, so that a drift of the machine falls on both.
