@@ -8,8 +8,8 @@ beyond its stages is its rest: HTTP, event loop, threads, bells, beats.
 
 libvips does nothing before it must: to be told apart, decoding, steps and encoding are each evaluated into memory, and
 together take somewhat more than ``make()`` at once, which stands beside them. ``sandbox`` is what a decoder process
-costs beyond ``make()``, to the worker and in the decoder. Events are the statements that write them and number the
-batch; their share of the commit is the transaction's.
+costs beyond ``make()``, to the worker and in the decoder. Events are the statements that write them; their share of
+the commit is the transaction's.
 """
 
 from __future__ import annotations

@@ -33,7 +33,8 @@ from pixelmill.pipeline.work import AHEAD, PACE
 from pixelmill.queue import Done, Foreign, Job, Limiter, Queue, Quota, Slots, Worker
 from pixelmill.recipes import Recipe, load_presets, parse_recipe
 from pixelmill.recipes.step import Size
-from pixelmill.records import Database, events, intents, migrate, settling, sqlite_url, work
+from pixelmill.records import Database, events, intents, migrate, sqlite_url, work
+from pixelmill.records.claims import Claim, MadeVariant, Report, Seen
 from pixelmill.storage import LocalStorage, keys
 from tests.queues import Private
 
@@ -80,7 +81,9 @@ def pixels(clock: Clock, data: bytes, recipe: Recipe) -> list[bytes]:
     """What ``make`` does of an image that does not move, each stage in memory before the next; the files."""
     with clock("decoders", "inspect"):
         header = inspect(data, LIMITS)
-        metadata.shown(header.exif)
+        assert header.image
+        if "exif-data" in header.image.get_fields():
+            metadata.shown(header.image.get("exif-data"))
         for variant in recipe.variants:
             plan.check(variant, header.size, 1, LIMITS)
         needs = {variant.name: plan.need(variant.steps, header.size) for variant in recipe.variants}
@@ -182,7 +185,7 @@ class Bench:
         clock, token = self.clock, new_id()
         with clock("worker", "SQL claim"):
             held = await work.claim(self.database, one.image_id, 1, token=token, process_id="w", worker="w:1")
-        assert isinstance(held, work.Claim)
+        assert isinstance(held, Claim)
         with clock("worker", "recipe"):
             recipe = parse_recipe(held.recipe)
         with clock("worker", "open original"):
@@ -192,10 +195,10 @@ class Bench:
             parts = await self._sandboxed(source, recipe, held.missing)
         clock.spent["decoders", "sandbox"] += tree.cpu_seconds(self._pool.pids) - child
         for number, results in enumerate(parts):
-            report = work.Report()
+            report = Report()
             for result in results:
                 if isinstance(result, Inspected):
-                    report.seen = work.Seen(result.format, result.width, result.height, result.facts)
+                    report.seen = Seen(result.format, result.width, result.height, result.facts)
                 elif isinstance(result, Made):
                     key = keys.result(one.batch_id, one.image_id, token, result.variant, result.extension)
                     with clock("worker", "store results"):
@@ -239,24 +242,23 @@ async def parts(folder: Path, fields: dict[str, str]) -> AsyncIterator[Bench]:
         for close in (bench.database.close, bench.queue.close, bench.limiter.close):
             stack.push_async_callback(close)
         await migrate(bench.database)
-        for module, part in ((intents, "API"), (work, "worker"), (settling, "worker")):
-            stack.enter_context(patch.object(module, "log", _timed(bench, part)))
+        append = events.append
+        for module, part in ((intents, "API"), (events, "worker")):
+            stack.enter_context(patch.object(module, "append", _timed(append, bench.clock, part)))
         yield bench
 
 
-def _timed(bench: Bench, part: str) -> Callable[..., Awaitable[None]]:
-    async def log(*given: Any, **changes: Any) -> None:
-        with bench.clock(part, "events"):
-            await events.log(*given, **changes)
+def _timed(append: Callable[..., Awaitable[None]], clock: Clock, part: str) -> Callable[..., Awaitable[None]]:
+    async def timed(*given: Any) -> None:
+        with clock(part, "events"):
+            await append(*given)
 
-    return log
+    return timed
 
 
-def _recorded(made: Made, key: str) -> work.MadeVariant:
+def _recorded(made: Made, key: str) -> MadeVariant:
     size = made.width, made.height, len(made.data)
-    return work.MadeVariant(
-        made.variant, key, made.format, made.content_type, *size, made.quality, made.seconds, made.facts
-    )
+    return MadeVariant(made.variant, key, made.format, made.content_type, *size, made.quality, made.seconds, made.facts)
 
 
 def _pieces(data: bytes) -> list[bytes]:
