@@ -80,6 +80,8 @@ class Supervisor:
         self._in_a_hurry = asyncio.Event()
         self._answered = False
         env = {"PIXELMILL_DATA_DIR": str(self._data_dir), "PIXELMILL_SLOT": slot(self._data_dir)}
+        # glibc gives nearly every thread a heap of its own, of which each keeps some megabytes.
+        env["MALLOC_ARENA_MAX"] = os.environ.get("MALLOC_ARENA_MAX", "2")
         if settings.redis is None:
             env["PIXELMILL_REDIS_URL"] = embedded.url(self._data_dir)
         self._valkey = Child("queue", lambda: embedded.prepare(self._data_dir), say=say)
