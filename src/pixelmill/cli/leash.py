@@ -23,6 +23,7 @@ def main() -> None:
     if os.getppid() != parent:  # it died before we asked
         sys.exit(1)
     os.setpgid(0, 0)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # in the background of a terminal with `stty tostop` a log line stops
     os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606
 
 
