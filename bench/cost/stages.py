@@ -35,12 +35,14 @@ from pixelmill.recipes import Recipe, load_presets, parse_recipe
 from pixelmill.recipes.step import Size
 from pixelmill.records import Database, events, intents, migrate, sqlite_url, work
 from pixelmill.records.claims import Claim, MadeVariant, Report, Seen
+from pixelmill.settings import Settings
 from pixelmill.storage import LocalStorage, keys
 from tests.queues import Private
 
 #: Bytes of a body that the server hands over at a time (granian on loopback: 16 to 408 KiB, growing as it comes).
 PIECE = 256 * 1024
 LIMITS = Limits()
+MOST_VARIANTS = Settings(_env_file=None).max_variants
 
 
 class Clock:
@@ -109,7 +111,6 @@ class Bench:
 
     def __init__(self, folder: Path, pool: Decoders, valkey: Private, fields: dict[str, str]) -> None:
         self.clock = Clock()
-        self.recipe = options.read(fields, load_presets(), LIMITS.max_frames).recipe
         self.valkey = 0.0
         self._server = valkey
         self._pool = pool
@@ -143,14 +144,15 @@ class Bench:
                 _each(incoming), kind, Dropped(), field="images", allowed=allowed, most_bytes=most
             )
         with clock("API", "recipe"):
-            recipe = options.read(given, self._presets, 50).recipe
+            recipe = options.read(given, self._presets, MOST_VARIANTS).recipe
             told = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
         parts = _pieces(data)
         with clock("API", "hash"):
             digest = hashlib.sha256()
             for part in parts:
                 digest.update(part)
-        one = Accepted(photo, new_id(), image_id := new_id(), keys.original("b", image_id), digest.hexdigest())
+        batch_id, image_id = new_id(), new_id()
+        one = Accepted(photo, batch_id, image_id, keys.original(batch_id, image_id), digest.hexdigest())
         with clock("API", "store original"):
             writer = await self._storage.create(one.key)
             for part in parts:
