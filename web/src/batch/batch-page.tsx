@@ -11,6 +11,7 @@ import { DownloadIcon, PlusIcon, ShareIcon } from "../ui/icons";
 import { day } from "../lib/time";
 import { setHash, useHash } from "../lib/hash";
 import { useSay, useWorking } from "../ui/status";
+import { useTitle } from "../ui/use-title";
 import { ImageRow } from "./image-row";
 import { hashOf } from "./variant-tile";
 import { isOver, type Totals, totals } from "./reduce";
@@ -64,9 +65,7 @@ function Shown({ batch, connection, shared }: { batch: Batch; connection: Connec
   const title = headline(batch, sums);
   const heading = useRef<HTMLHeadingElement>(null);
   useAnnouncements(title, over, sums);
-  useEffect(() => {
-    document.title = `${over ? "" : `${sums.made}/${sums.variants} `}${title} Pixelmill`;
-  }, [over, sums.made, sums.variants, title]);
+  useTitle(`${over ? "" : `${sums.made}/${sums.variants} `}${title} Pixelmill`);
   // A new page for those who do not see it: start at its heading.
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
 

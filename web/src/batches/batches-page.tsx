@@ -1,11 +1,12 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { Link } from "wouter";
 import { getBatches, getPresets } from "../api/client";
 import type { BatchStatus, BatchSummary } from "../api/types";
 import { count } from "../lib/format";
 import { ago, moment } from "../lib/time";
 import { Button } from "../ui/button";
+import { useTitle } from "../ui/use-title";
 
 const STATUSES: { value: BatchStatus | ""; label: string }[] = [
   { value: "", label: "All" },
@@ -32,9 +33,7 @@ export function BatchesPage() {
     staleTime: 60_000,
     select: ({ presets }) => new Map(presets.map(({ name, title }) => [name, title])),
   });
-  useEffect(() => {
-    document.title = "Batches: Pixelmill";
-  }, []);
+  useTitle("Batches: Pixelmill");
   // What the recipe builder tries is gone in a minute, and nobody's batch.
   const batches = query.data?.pages.flatMap((page) => page.batches).filter((batch) => !batch.metadata["preview"]) ?? [];
 

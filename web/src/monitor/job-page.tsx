@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useState } from "react";
 import { Link } from "wouter";
 import { useSession } from "../api/use-session";
 import { VariantTile } from "../batch/variant-tile";
@@ -7,6 +7,7 @@ import { bytes, codeName, count, formatName } from "../lib/format";
 import { moment, seconds } from "../lib/time";
 import { Button } from "../ui/button";
 import { Confirm } from "../ui/confirm";
+import { useTitle } from "../ui/use-title";
 import { getJob, type Job } from "./api";
 import { ACTS, type Verb } from "./acts";
 import { LOOKS } from "./jobs";
@@ -19,9 +20,7 @@ export default function JobPage({ id }: { id: string }) {
     queryFn: ({ signal }) => getJob(id, signal),
   });
   useLive();
-  useEffect(() => {
-    document.title = `${job?.originalName ?? "Image"}: Pixelmill`;
-  }, [job?.originalName]);
+  useTitle(`${job?.originalName ?? "Image"}: Pixelmill`);
   return (
     <div className="pt-6 sm:pt-10">
       <Link href="/monitor" className="text-[0.9375rem] font-medium text-ink-soft underline decoration-line-strong underline-offset-4">

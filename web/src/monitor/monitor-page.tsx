@@ -4,6 +4,7 @@ import { useSearchParams } from "wouter";
 import { useSession } from "../api/use-session";
 import { seconds } from "../lib/time";
 import { Button } from "../ui/button";
+import { useTitle } from "../ui/use-title";
 import { Audit } from "./audit";
 import { getQueue, getSamples, type JobFilter, setPaused } from "./api";
 import { Jobs } from "./jobs";
@@ -74,9 +75,7 @@ export default function MonitorPage() {
   const connection = useLive();
   const pause = useMutation({ mutationFn: setPaused, onSuccess: (now) => client.setQueryData(["queue"], now) });
   const { tab, setTab, filter, setFilter } = usePlace();
-  useEffect(() => {
-    document.title = "Monitor: Pixelmill";
-  }, []);
+  useTitle("Monitor: Pixelmill");
 
   const { data } = queue;
   const admin = session?.scopes.includes("admin") ?? false;
