@@ -82,17 +82,15 @@ def queue(settings: Settings) -> Queue:
     return Queue(redis_url(settings), settings.queue_name)
 
 
-def limits(settings: Settings) -> Limits:
-    return Limits(
-        max_bytes=settings.max_file_bytes,
-        max_pixels=settings.max_pixels,
-        max_dimension=settings.max_dimension,
-        max_frames=settings.max_frames,
-        max_output_pixels=settings.max_output_pixels,
-        max_enlargement=settings.max_enlargement,
-        seconds=settings.image_seconds,
-        memory_bytes=settings.decoder_memory_bytes,
-    )
+async def _stores(settings: Settings, stack: AsyncExitStack) -> tuple[records.Database, Storage, Queue]:
+    """What every process keeps things in, closed with ``stack``."""
+    db = database(settings)
+    stack.push_async_callback(db.close)
+    store = await storage(settings)
+    stack.push_async_callback(store.close)
+    jobs = queue(settings)
+    stack.push_async_callback(jobs.close)
+    return db, store, jobs
 
 
 @asynccontextmanager
@@ -118,12 +116,7 @@ def api(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def parts() -> AsyncIterator[Parts]:
         async with AsyncExitStack() as stack:
-            db = database(settings)
-            stack.push_async_callback(db.close)
-            store = await storage(settings)
-            stack.push_async_callback(store.close)
-            jobs = queue(settings)
-            stack.push_async_callback(jobs.close)
+            db, store, jobs = await _stores(settings, stack)
             limiter = Limiter(redis_url(settings), settings.queue_name)
             stack.push_async_callback(limiter.close)
             presence = await stack.enter_async_context(_present(db, settings, "api"))
@@ -148,14 +141,9 @@ def api(settings: Settings) -> FastAPI:
 async def backfill(settings: Settings, wanted: Wanted, told: Callable[[int, str], None], *, again: bool = False) -> int:
     """Take in what is in another bucket, or folder, for this service; how many images."""
     async with AsyncExitStack() as stack:
-        db = database(settings)
-        stack.push_async_callback(db.close)
-        store = await storage(settings)
-        stack.push_async_callback(store.close)
+        db, store, jobs = await _stores(settings, stack)
         bucket = await storage(settings.model_copy(update={"storage_url": wanted.source}))
         stack.push_async_callback(bucket.close)
-        jobs = queue(settings)
-        stack.push_async_callback(jobs.close)
         presence = await stack.enter_async_context(_present(db, settings, "backfill"))
         # A page is a batch, whatever the limit of a request is.
         intake = Intake(db, store, jobs, settings.model_copy(update={"max_files": wanted.page}), presence=presence)
@@ -169,13 +157,9 @@ async def worker(settings: Settings, stop: asyncio.Event) -> None:
     Returns as well when this process has outgrown its memory: whoever runs it starts it again.
     """
     async with AsyncExitStack() as stack:
-        db = database(settings)
-        stack.push_async_callback(db.close)
-        store = await storage(settings)
-        stack.push_async_callback(store.close)
-        jobs = queue(settings)
-        stack.push_async_callback(jobs.close)
-        decoders = Decoders(settings.workers, limits(settings), urgent=settings.urgent_workers, nice=settings.nice)
+        db, store, jobs = await _stores(settings, stack)
+        limits = Limits.of(settings, max_bytes=settings.max_file_bytes)
+        decoders = Decoders(settings.workers, limits, urgent=settings.urgent_workers, nice=settings.nice)
         await decoders.start()
         stack.push_async_callback(decoders.close)
         presence = await stack.enter_async_context(_present(db, settings, "worker"))

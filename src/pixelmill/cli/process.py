@@ -44,15 +44,7 @@ def process(
     except PixelmillError as error:
         told.print(f"[red]error[/red] {escape(error.detail)}", highlight=False)
         raise typer.Exit(2) from None
-    limits = Limits(
-        max_pixels=settings.max_pixels,
-        max_dimension=settings.max_dimension,
-        max_frames=settings.max_frames,
-        max_output_pixels=settings.max_output_pixels,
-        max_enlargement=settings.max_enlargement,
-        seconds=settings.image_seconds,
-        memory_bytes=settings.decoder_memory_bytes,
-    )
+    limits = Limits.of(settings)
     run = _Run(chosen.recipe, output, _stems(files), chosen.picture)
     bar = Progress(
         TextColumn("[progress.description]{task.description}"),

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pixelmill.settings import Settings
+
+#: Bytes of a file, where nothing else is said.
+MOST_BYTES = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +19,7 @@ class Limits:
     Units: bytes, pixels (frames counted in), frames, pixels a side, factor, seconds.
     """
 
-    max_bytes: int = 512 * 1024 * 1024
+    max_bytes: int = MOST_BYTES
     max_pixels: int = 100_000_000
     max_dimension: int = 32_000
     max_frames: int = 300
@@ -22,6 +28,20 @@ class Limits:
     max_enlargement: float = 8.0
     seconds: float = 120.0
     memory_bytes: int = 3 * 1024**3
+
+    @classmethod
+    def of(cls, settings: Settings, *, max_bytes: int = MOST_BYTES) -> Limits:
+        """As set; ``max_bytes`` apart, for a file on this machine may be larger than one that is uploaded."""
+        return cls(
+            max_bytes=max_bytes,
+            max_pixels=settings.max_pixels,
+            max_dimension=settings.max_dimension,
+            max_frames=settings.max_frames,
+            max_output_pixels=settings.max_output_pixels,
+            max_enlargement=settings.max_enlargement,
+            seconds=settings.image_seconds,
+            memory_bytes=settings.decoder_memory_bytes,
+        )
 
 
 @dataclass(frozen=True, slots=True)
