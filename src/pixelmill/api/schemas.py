@@ -65,6 +65,20 @@ class Accepted(Shape):
     status_url: str = Field(examples=["/batches/0197a1c2-7b1e-7c3a-9d0e-2f6a1b3c4d5e"])
     total_files: int
 
+    @classmethod
+    def of(cls, batch_id: str, total_files: int) -> Accepted:
+        return cls(batch_id=batch_id, status_url=f"/batches/{batch_id}", total_files=total_files)
+
+    def answer(self) -> Response:
+        return answer(self, 202, {"Location": self.status_url, "Retry-After": "1", "Cache-Control": "no-store"})
+
+
+#: The headers of that answer, for OpenAPI.
+ACCEPTED_HEADERS: dict[str, Any] = {
+    "Location": {"description": "The batch.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds until it is worth asking.", "schema": {"type": "integer"}},
+}
+
 
 class Why(Shape):
     code: str

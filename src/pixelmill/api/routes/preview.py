@@ -134,8 +134,7 @@ async def preview_recipe(
     hub: Hub = request.app.state.hub
     image = await _over(parts, hub, told.batch_id)
     if image is None:
-        headers = {"Location": told.status_url, "Retry-After": "1", "Cache-Control": "no-store"}
-        return schemas.answer(told, 202, headers)
+        return told.answer()
     if image.state is not State.COMPLETED:
         raise PixelmillError(image.error_code or "conflict", image.failed_reason or "It was canceled.")
     as_json = len(image.variants) > 1 or "application/json" in request.headers.get("accept", "")
@@ -148,9 +147,7 @@ async def _accept(parts: Parts, acceptance: Acceptance, values: dict[str, str]) 
         raise PixelmillError("too-many-variants", f"A preview makes {MOST} variants at most.")
     if acceptance.total > 1:
         raise PixelmillError("too-many-files", "A preview takes one image.")
-    told = schemas.Accepted(
-        batch_id=acceptance.batch_id, status_url=f"/batches/{acceptance.batch_id}", total_files=acceptance.total
-    )
+    told = schemas.Accepted.of(acceptance.batch_id, acceptance.total)
     await acceptance.commit(
         recipe=wanted.recipe,
         preset=wanted.preset,

@@ -56,10 +56,7 @@ _FORM: dict[str, Any] = {
     response_model=schemas.Accepted,
     responses={
         202: {
-            "headers": {
-                "Location": {"description": "The batch.", "schema": {"type": "string"}},
-                "Retry-After": {"description": "Seconds until it is worth asking.", "schema": {"type": "integer"}},
-            },
+            "headers": schemas.ACCEPTED_HEADERS,
             "links": {
                 name: {"operationId": name, "parameters": {"batchId": "$response.body#/batchId"}}
                 for name in ("getBatch", "batchEvents")
@@ -145,10 +142,7 @@ async def _take(
         return again
     assert acceptance is not None
     wanted = options.read(in_query | fields, parts.presets, parts.settings.max_variants)
-    told = schemas.Accepted(
-        batch_id=acceptance.batch_id, status_url=f"/batches/{acceptance.batch_id}", total_files=acceptance.total
-    )
-    answer = schemas.answer(told, 202, {"Location": told.status_url, "Retry-After": "1", "Cache-Control": "no-store"})
+    answer = schemas.Accepted.of(acceptance.batch_id, acceptance.total).answer()
     await acceptance.commit(
         recipe=wanted.recipe,
         preset=wanted.preset,

@@ -82,10 +82,7 @@ _EXAMPLES: Any = {
     response_model=schemas.Accepted,
     responses={
         202: {
-            "headers": {
-                "Location": {"description": "The batch.", "schema": {"type": "string"}},
-                "Retry-After": {"description": "Seconds until it is worth asking.", "schema": {"type": "integer"}},
-            },
+            "headers": schemas.ACCEPTED_HEADERS,
         },
         **problems.responses(
             "bad-request",
@@ -134,11 +131,7 @@ async def create_batch(
             await _add(parts, uploads, caller, acceptance, source)
             if acceptance.total > parts.settings.max_batch_images:
                 raise PixelmillError("too-many-files", f"At most {parts.settings.max_batch_images} images in a batch.")
-        told = schemas.Accepted(
-            batch_id=acceptance.batch_id, status_url=f"/batches/{acceptance.batch_id}", total_files=acceptance.total
-        )
-        headers = {"Location": told.status_url, "Retry-After": "1", "Cache-Control": "no-store"}
-        answer = schemas.answer(told, 202, headers)
+        answer = schemas.Accepted.of(acceptance.batch_id, acceptance.total).answer()
         await acceptance.commit(
             recipe=chosen.recipe,
             preset=chosen.preset,
