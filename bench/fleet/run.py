@@ -32,7 +32,7 @@ import raw  # noqa: E402
 from pixelmill.imaging import Decoders  # noqa: E402
 from pixelmill.queue import Done, Job, Queue, Slots, Worker  # noqa: E402
 from pixelmill.recipes import load_presets  # noqa: E402
-from pixelmill.records import Database, intents, migrate, sqlite_url, work  # noqa: E402
+from pixelmill.records import Database, claims, intents, migrate, sqlite_url, work  # noqa: E402
 from pixelmill.records.intents import NewBatch, NewImage  # noqa: E402
 from tests import servers  # noqa: E402
 from tests.queues import Private  # noqa: E402
@@ -82,11 +82,11 @@ async def recording(url: str, names: list[str], count: int, server: list[psutil.
 
     async def one(image_id: str) -> None:
         held = await work.claim(db, image_id, 1, token=f"t{image_id}", process_id="w", worker="w:1")
-        assert isinstance(held, work.Claim)
-        made = [work.MadeVariant(n, f"k/{n}", "jpeg", "image/jpeg", 9, 9, 99, 80, 0.1, {}) for n in names]
+        assert isinstance(held, claims.Claim)
+        made = [claims.MadeVariant(n, f"k/{n}", "jpeg", "image/jpeg", 9, 9, 99, 80, 0.1, {}) for n in names]
         for variant in made[:-1]:
-            await work.record(db, held, work.Report(made=[variant]))
-        await work.complete(db, held, work.Report(made=made[-1:]))
+            await work.record(db, held, claims.Report(made=[variant]))
+        await work.complete(db, held, claims.Report(made=made[-1:]))
 
     async def batch(number: int) -> None:
         ids = [f"{number}-{n}" for n in range(10)]

@@ -27,7 +27,19 @@ import pyvips  # noqa: E402
 import raw  # noqa: E402
 from mill import ROOT, mill, resized  # noqa: E402
 
-from pixelmill.records import Database, batches, events, images, intents, migrate, monitor, sqlite_url, waiting, work  # noqa: E402
+from pixelmill.records import (  # noqa: E402
+    Database,
+    batches,
+    claims,
+    events,
+    images,
+    intents,
+    migrate,
+    monitor,
+    sqlite_url,
+    waiting,
+    work,
+)
 from pixelmill.records.intents import NewBatch, NewImage  # noqa: E402
 from tests.chaos.plot import Panel, svg  # noqa: E402
 from tests.rows import batch_id, fill, image_id  # noqa: E402
@@ -86,9 +98,9 @@ async def batch(options: argparse.Namespace) -> list[Line]:
             cpu = time.process_time()
             for one in some:
                 held = await work.claim(db, one.id, 1, token=one.id, process_id="bench", worker="bench")
-                assert isinstance(held, work.Claim)
-                made = work.MadeVariant("a", f"k{one.id}", "jpeg", "image/jpeg", 4, 3, 9, 80, 0.1, {})
-                await work.complete(db, held, work.Report(made=[made]))
+                assert isinstance(held, claims.Claim)
+                made = claims.MadeVariant("a", f"k{one.id}", "jpeg", "image/jpeg", 4, 3, 9, 80, 0.1, {})
+                await work.complete(db, held, claims.Report(made=[made]))
             working = time.process_time() - cpu
             lines.append(
                 {
