@@ -35,7 +35,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 #: Decoders that one image may kill before it is poison (DESIGN: counted by signal deaths while decoding this image).
 POISON = 2
-#: Results that a decoder may be ahead of their recording.
+#: Results that a decoder may be ahead of their storing.
 AHEAD = 2
 #: Seconds between two recordings of variants: live to whoever watches, and a transaction for several of an image.
 PACE = 0.1

@@ -4,8 +4,8 @@ A window slides: what was used in the one before counts in proportion to how muc
 ``seconds``, so that nobody gets twice the quota around a window's edge. While the server is away each process counts
 for itself: a service that refuses everybody because a counter is gone would be worse.
 
-All that a request uses is asked for in one round trip, which the libraries for this do not offer: at four of them the
-quotas took a seventh of the API's time.
+All that a request uses is asked for in one round trip. The library that was here before (limits 5.8) needed four, a
+seventh of the API's time.
 """
 
 from __future__ import annotations
