@@ -123,10 +123,10 @@ class _Child:
     async def _exactly(self, size: int) -> bytearray:
         """What is small comes together with what follows; what is large goes straight to where it stays."""
         loop = asyncio.get_running_loop()
-        buffer = self._came[:size]
-        del self._came[:size]
-        held = len(buffer)
-        buffer.extend(bytes(size - held))
+        buffer = bytearray(size)
+        held = min(size, len(self._came))
+        buffer[:held] = self._came[:held]
+        del self._came[:held]
         view = memoryview(buffer)[held:]
         while len(view) >= AT_ONCE:
             count = await loop.sock_recv_into(self.connection, view)
