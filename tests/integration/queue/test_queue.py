@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import time
 
 import pytest
 import redis.asyncio as redis
@@ -167,6 +168,18 @@ async def test_bells_ring_together(queue: Queue) -> None:
         assert rung
         heard |= rung
     await bells.aclose()
+
+
+async def test_bells_are_few_however_often_they_are_rung(queue: Queue, server: Private) -> None:
+    before = time.monotonic()
+    for number in range(300):
+        queue.ring([str(number)])
+        await asyncio.sleep(0.001)
+    await queue.close()  # what has not rung yet rings now
+    most = (time.monotonic() - before) / 0.1 + 2  # the first at once, then one each tenth of a second
+    async with connect(server.url) as client:
+        rung = (await client.info("commandstats"))["cmdstat_publish"]["calls"]
+    assert 1 <= rung <= most
 
 
 async def test_bells_survive_the_server(queue: Queue, server: Private) -> None:
