@@ -11,9 +11,7 @@ from pixelmill.records.database import Database
 from pixelmill.records.events import News
 from pixelmill.records.models import Batch, BatchStatus, State
 from pixelmill.records.settling import settle
-from pixelmill.records.tables import attempts, batches, images, now, variants
-
-_OPEN = (State.WAITING, State.ACTIVE)
+from pixelmill.records.tables import OPEN, attempts, batches, images, now, variants
 
 
 async def cancel(db: Database, batch_id: str) -> BatchStatus:
@@ -54,13 +52,13 @@ async def _lock_of(tx: AsyncConnection, image_id: str) -> Batch:
 
 async def _cancel(tx: AsyncConnection, which: ColumnElement[bool]) -> list[News]:
     """Cancel those images that are not over, with their variants and tries; an event for each."""
-    open_ones = which & images.c.state.in_(_OPEN)
+    open_ones = which & images.c.state.in_(OPEN)
     left = [row.id for row in await tx.execute(select(images.c.id).where(open_ones))]
     # By condition, not by a list of ids: a batch may have more images than a statement takes parameters.
     of_open = select(images.c.id).where(open_ones)
     await tx.execute(
         update(variants)
-        .where(variants.c.image_id.in_(of_open), variants.c.state.in_(_OPEN))
+        .where(variants.c.image_id.in_(of_open), variants.c.state.in_(OPEN))
         .values(state=State.CANCELED)
     )
     # Whoever still works on it may write late: a try that has ended is swept when its longest deadline is over.

@@ -8,12 +8,11 @@ a priority orders an owner's own work, but pushes nobody aside who has less in h
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.errors import PixelmillError
-from pixelmill.records.models import State
-from pixelmill.records.tables import images, keys
+from pixelmill.records.tables import OPEN, images, keys
 
 #: The lowest priority that can be asked for. With two bits on either side it fills the 21 that BullMQ has.
 LOWEST = 2**17 - 1
@@ -22,7 +21,10 @@ STEPS = (10, 100, 1_000)
 #: Seconds after which it is worth asking again when too many images are in flight.
 SOON = 5
 
-_GOING = (State.WAITING, State.ACTIVE)
+_SOME = (
+    select(images.c.id).where(images.c.owner == bindparam("whose"), images.c.state.in_(OPEN)).limit(bindparam("most"))
+)
+_IN_FLIGHT = select(func.count()).select_from(_SOME.subquery())
 
 
 def rank(priority: int, *, ahead: int, position: int) -> int:
@@ -36,8 +38,7 @@ def _step(count: int) -> int:
 
 async def in_flight(connection: AsyncConnection, owner: str, most: int) -> int:
     """How many images of ``owner`` wait or are worked on; counted up to ``most``."""
-    some = select(images.c.id).where(images.c.owner == owner, images.c.state.in_(_GOING)).limit(most).subquery()
-    return await connection.scalar(select(func.count()).select_from(some)) or 0
+    return await connection.scalar(_IN_FLIGHT, {"whose": owner, "most": most}) or 0
 
 
 async def fit(tx: AsyncConnection, owner: str, count: int, most: int) -> None:

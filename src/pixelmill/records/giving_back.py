@@ -14,7 +14,7 @@ from pixelmill.records.database import Database
 from pixelmill.records.events import News
 from pixelmill.records.models import Batch, State
 from pixelmill.records.settling import end_attempt, end_image, failed_news, settle, wait_again
-from pixelmill.records.tables import attempts, images, variants
+from pixelmill.records.tables import OPEN, attempts, images, variants
 from pixelmill.records.work import held_by
 
 
@@ -84,7 +84,7 @@ async def _abandon(tx: AsyncConnection, batch: Batch, row: Row[Any]) -> None:
     code, reason = "decoder-died", f"Its worker died {row.take_overs + 1} times while working on it."
     await tx.execute(
         update(variants)
-        .where(variants.c.image_id == row.id, variants.c.state.in_((State.WAITING, State.ACTIVE)))
+        .where(variants.c.image_id == row.id, variants.c.state.in_(OPEN))
         .values(state=State.FAILED, error_code=code, error=reason)
     )
     await end_attempt(tx, row.token, "lost", code, reason)

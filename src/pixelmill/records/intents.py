@@ -157,6 +157,8 @@ async def accept(db: Database, new: NewBatch, *, also: Also | None = None) -> li
                     "format": image.format,
                     "error_code": image.error_code,
                     "failed_reason": image.reason,
+                    "facts": {},
+                    "timings": {},
                     "created_at": at,
                     "finished_at": at if image.error_code else None,
                 }
@@ -173,6 +175,7 @@ async def accept(db: Database, new: NewBatch, *, also: Also | None = None) -> li
                     "state": State.FAILED if image.error_code else State.WAITING,
                     "error_code": image.error_code,
                     "error": image.reason,
+                    "facts": {},
                 }
                 for image in new.images
                 for position, name in enumerate(new.variants)

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from pixelmill.records.compiled import Known
 from pixelmill.records.wal import Wal
 
 T = TypeVar("T")
@@ -46,6 +47,7 @@ class Sqlite:
         self.engine: Engine = create_engine(
             url.set(drivername="sqlite+pysqlite"), poolclass=NullPool, creator=self._opened
         )
+        self._known = Known()
         self._idle: list[Connection] = []
         self._room = asyncio.Semaphore(size)
         self._wal = Wal(self._path, self._room)
@@ -61,11 +63,11 @@ class Sqlite:
         sqlite3.OperationalError when a lock is not given in time, TimeoutError when no connection gets free.
         """
         async with self._connection() as connection:
-            raw = cast(sqlite3.Connection, connection.connection.driver_connection)
+            raw = _driver(connection)
             changes = raw.total_changes
             await self._start(raw)
             try:
-                yield cast(AsyncConnection, _Transaction(connection, self._threads, few=few))
+                yield cast(AsyncConnection, _Transaction(connection, self._threads, self._known if few else None))
                 if few or not self._write:
                     raw.commit()
                 else:
@@ -73,7 +75,8 @@ class Sqlite:
             finally:
                 if raw.in_transaction:
                     await _to_the_end(self._threads, raw.rollback)
-                connection.rollback()  # for SQLAlchemy's own view of it: the driver has no transaction any more
+                if connection.in_transaction():
+                    connection.rollback()  # for SQLAlchemy's own view of it: the driver has no transaction any more
             changed = raw.total_changes != changes
         if changed:
             self._wal.committed()
@@ -128,15 +131,17 @@ class Sqlite:
 
 
 class _Transaction:
-    """The part of an AsyncConnection that records use."""
+    """The part of an AsyncConnection that records use. ``few``: the statements that are run at once."""
 
-    def __init__(self, connection: Connection, threads: ThreadPoolExecutor, *, few: bool) -> None:
+    def __init__(self, connection: Connection, threads: ThreadPoolExecutor, few: Known | None) -> None:
         self._connection = connection
         self._threads = threads
         self._few = few
 
     async def execute(self, statement: Any, parameters: Any = None) -> Any:
-        if self._few and not (isinstance(parameters, Sequence) and len(parameters) > _FEW):
+        if self._few is not None and not (isinstance(parameters, Sequence) and len(parameters) > _FEW):
+            if compiled := self._few.compiled(self._connection, statement, parameters):
+                return compiled.run(_driver(self._connection), parameters)
             return self._connection.execute(statement, parameters)
         return await _to_the_end(self._threads, partial(self._connection.execute, statement, parameters))
 
@@ -151,6 +156,10 @@ class _Transaction:
 
     async def run_sync(self, work: Callable[[Connection], T]) -> T:
         return await _to_the_end(self._threads, partial(work, self._connection))
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.connection.driver_connection)
 
 
 class _Raw(sqlite3.Connection):

@@ -22,7 +22,7 @@ from pixelmill.records.database import Database
 from pixelmill.records.events import News, log
 from pixelmill.records.models import Batch, BatchStatus, State
 from pixelmill.records.settling import IMAGE, end_attempt, end_image, failed_news, settle, wait_again
-from pixelmill.records.tables import attempts, images, now, variants
+from pixelmill.records.tables import OPEN, attempts, images, now, variants
 
 #: What a worker of this version understands. To be raised with every recipe, step or output that older ones would
 #: make wrongly or refuse: a batch says what it needs, so that in a rolling upgrade they leave it to newer ones.
@@ -35,9 +35,8 @@ _VARIANTS = (
     .where(variants.c.image_id == bindparam("its"))
     .order_by(variants.c.position)
 )
-_OPEN = (State.WAITING, State.ACTIVE)
 _VARIANT = update(variants).where(
-    variants.c.image_id == bindparam("its"), variants.c.name == bindparam("named"), variants.c.state.in_(_OPEN)
+    variants.c.image_id == bindparam("its"), variants.c.name == bindparam("named"), variants.c.state.in_(OPEN)
 )
 _ATTEMPT = insert(attempts)
 _MADE = [one.name for one in fields(MadeVariant) if one.name not in ("name", "reused")]
@@ -151,7 +150,7 @@ async def complete(db: Database, held: Claim, report: Report) -> BatchStatus:
     """
     async with db.write(few=True) as tx:
         batch, row = await held_by(tx, held)
-        news = await note(tx, row, report)
+        news = await _results(tx, row, report)
         its_variants = (await tx.execute(_VARIANTS, {"its": row.id})).all()
         bad = next((one for one in its_variants if one.state == State.FAILED), None)
         if bad:
@@ -160,6 +159,7 @@ async def complete(db: Database, held: Claim, report: Report) -> BatchStatus:
         else:
             state, change = State.COMPLETED, {"error_code": None, "failed_reason": None}
             news.append(News("image.completed", row.id, data=_sums(row, its_variants)))
+        change |= _header(report)
         await end_image(tx, row, state, timings=report.timings or row.timings, **change)
         await end_attempt(tx, held.token, state, change["error_code"], change["failed_reason"])
         done = state is State.COMPLETED
@@ -170,12 +170,12 @@ async def fail(db: Database, held: Claim, failure: Failure, report: Report) -> B
     """End a try that failed: the image waits for its next generation, or is a dead letter. Raises Fenced."""
     async with db.write(few=True) as tx:
         batch, row = await held_by(tx, held)
-        news = await note(tx, row, report)
+        news = await _results(tx, row, report)
         crashes = row.crashes + failure.crashed
         if failure.delay is None:
             await tx.execute(
                 update(variants)
-                .where(variants.c.image_id == row.id, variants.c.state.in_(_OPEN))
+                .where(variants.c.image_id == row.id, variants.c.state.in_(OPEN))
                 .values(state=State.FAILED, error_code=failure.code, error=failure.reason)
             )
             await end_image(
@@ -186,12 +186,13 @@ async def fail(db: Database, held: Claim, failure: Failure, report: Report) -> B
                 error_code=failure.code,
                 failed_reason=failure.reason,
                 crashes=crashes,
+                **_header(report),
             )
             await end_attempt(tx, held.token, "failed", failure.code, failure.reason, failure.traceback)
             news.append(failed_news(row.id, failure.code, failure.reason))
             return await settle(tx, batch, news, active=-1, failed=1)
         due = now() + timedelta(seconds=failure.delay)
-        await wait_again(tx, row, not_before=due, crashes=crashes)
+        await wait_again(tx, row, not_before=due, crashes=crashes, **_header(report))
         await end_attempt(tx, held.token, "retrying", failure.code, failure.reason, failure.traceback)
         data = {"errorCode": failure.code, "reason": failure.reason, "attempt": held.generation, "delay": failure.delay}
         news.append(News("image.retrying", row.id, data=data))
@@ -208,13 +209,17 @@ async def held_by(tx: AsyncConnection, held: Claim) -> tuple[Batch, Row[Any]]:
 
 
 async def note(tx: AsyncConnection, row: Row[Any], report: Report) -> list[News]:
-    """Write down what was seen, made and lost of an image that is held; what to log of it.
+    """Write down what was seen, made and lost of an image that is held; what to log of it."""
+    if report.seen:
+        await tx.execute(IMAGE, {"its": row.id, **_header(report)})
+    return await _results(tx, row, report)
+
+
+async def _results(tx: AsyncConnection, row: Row[Any], report: Report) -> list[News]:
+    """Write down what was made and lost; what to log of it.
 
     A variant that is over stays as it is, without a word: it was written before, and only the answer was lost.
     """
-    if seen := report.seen:
-        values = {"format": seen.format, "width": seen.width, "height": seen.height, "facts": seen.facts}
-        await tx.execute(IMAGE, {"its": row.id, **values})
     news = []
     for made in report.made:
         done = {"state": State.COMPLETED, "progress": 100, "error_code": None, "error": None}
@@ -237,6 +242,12 @@ async def note(tx: AsyncConnection, row: Row[Any], report: Report) -> list[News]
         if (await tx.execute(_VARIANT, {"its": row.id, "named": lost.name, **failed})).rowcount:
             news.append(News("variant.failed", row.id, lost.name, {"errorCode": lost.code, "reason": lost.reason}))
     return news
+
+
+def _header(report: Report) -> dict[str, Any]:
+    """What was seen of the image, for its row."""
+    seen = report.seen
+    return {"format": seen.format, "width": seen.width, "height": seen.height, "facts": seen.facts} if seen else {}
 
 
 def _sums(row: Row[Any], its_variants: Sequence[Row[Any]]) -> dict[str, Any]:

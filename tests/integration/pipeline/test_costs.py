@@ -18,6 +18,8 @@ from sqlalchemy import event
 from pixelmill.imaging import Decoders
 from pixelmill.pipeline import work
 from pixelmill.queue import Done, Job
+from pixelmill.records.compiled import Compiled
+from pixelmill.records.sqlite import Sqlite
 from tests.integration.pipeline.conftest import Parts
 from tests.integration.pipeline.test_reuse import SMALL, Mill, picture, recipe
 
@@ -44,20 +46,31 @@ class Meter:
     def __init__(self, parts: Parts, valkey_url: str) -> None:
         self.cost = Cost()
         self._redis = redis.Redis.from_url(valkey_url)
-        self._listen(parts.database._reader.engine, "reads")
-        self._listen(parts.database._writer.engine, "writes")
+        self._watch(parts.database._reader, "reads")
+        self._watch(parts.database._writer, "writes")
+        self._run, Compiled.run = Compiled.run, self._compiled(Compiled.run)  # type: ignore[method-assign]
         wal = parts.database._writer._wal
         self._sync, wal._sync_now = wal._sync_now, self._synced  # type: ignore[method-assign]
 
-    def _listen(self, engine: Any, kind: str) -> None:
-        def began(connection: Any) -> None:
+    def _watch(self, connections: Sqlite, kind: str) -> None:
+        start = connections._start
+
+        async def starts(raw: Any) -> None:
             setattr(self.cost, kind, getattr(self.cost, kind) + 1)
+            await start(raw)
 
         def executed(*_: Any) -> None:
             self.cost.statements += 1
 
-        event.listen(engine, "begin", began)
-        event.listen(engine, "before_cursor_execute", executed)
+        connections._start = starts  # type: ignore[method-assign]
+        event.listen(connections.engine, "before_cursor_execute", executed)
+
+    def _compiled(self, run: Any) -> Any:
+        def counted(*given: Any) -> Any:
+            self.cost.statements += 1
+            return run(*given)
+
+        return counted
 
     def _synced(self) -> None:
         self.cost.syncs += 1
@@ -76,6 +89,7 @@ class Meter:
         return int(info["total_commands_processed"]) - int(info.get("cmdstat_publish", {"calls": 0})["calls"])
 
     def close(self) -> None:
+        Compiled.run = self._run  # type: ignore[method-assign]
         self._redis.close()
 
 
@@ -121,12 +135,12 @@ async def test_accepting(parts: Parts, decoders: Decoders, meter: Meter, files: 
     [
         (
             1,
-            Cost(statements=18, writes=2, syncs=1, decodes=1),
+            Cost(statements=17, writes=2, syncs=1, decodes=1),
             Cost(statements=25, writes=3, syncs=2),
         ),
         (
             6,
-            Cost(statements=23, writes=2, syncs=1, decodes=1),
+            Cost(statements=22, writes=2, syncs=1, decodes=1),
             Cost(statements=30, writes=3, syncs=2),
         ),
     ],

@@ -5,10 +5,11 @@ from pixelmill.records.tables.columns import EPOCH, metadata, now
 from pixelmill.records.tables.intake import backfills, idempotency, intents, tickets, uploads
 from pixelmill.records.tables.outgoing import deliveries, webhooks
 from pixelmill.records.tables.service import processes, roles, samples, switches
-from pixelmill.records.tables.work import attempts, batches, borrowed, events, images, loose, variants
+from pixelmill.records.tables.work import OPEN, attempts, batches, borrowed, events, images, loose, variants
 
 __all__ = [
     "EPOCH",
+    "OPEN",
     "attempts",
     "audit",
     "backfills",

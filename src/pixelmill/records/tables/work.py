@@ -16,10 +16,15 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    literal,
     text,
 )
 
+from pixelmill.records.models import State
 from pixelmill.records.tables.columns import Id, Long, Serial, Timestamp, metadata
+
+#: The states of an image, or a variant, that is not over; each by itself, so that a statement with them has one text.
+OPEN = (literal(State.WAITING), literal(State.ACTIVE))
 
 batches = Table(
     "batches",
