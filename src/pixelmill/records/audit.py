@@ -8,10 +8,10 @@ from typing import Any
 
 import uuid_utils
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
 from pixelmill.records.tables import audit, now
+from pixelmill.records.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Line:
 
 
 async def note(
-    tx: AsyncConnection, action: str, *, owner: str, key_id: str | None, target: str, data: dict[str, Any]
+    tx: Transaction, action: str, *, owner: str, key_id: str | None, target: str, data: dict[str, Any]
 ) -> None:
     """Write a line in the transaction of what it tells: both are there, or neither."""
     await tx.execute(

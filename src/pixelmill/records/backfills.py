@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
 from pixelmill.records.tables import backfills, now
+from pixelmill.records.transaction import Transaction
 
 
 async def start(db: Database, backfill_id: str, source: str, *, again: bool = False) -> tuple[str, int]:
@@ -24,7 +24,7 @@ async def start(db: Database, backfill_id: str, source: str, *, again: bool = Fa
     return "", 0
 
 
-async def advance(tx: AsyncConnection, backfill_id: str, *, before: str, cursor: str, images: int) -> bool:
+async def advance(tx: Transaction, backfill_id: str, *, before: str, cursor: str, images: int) -> bool:
     """Move on by so many images. False: it is not at ``before`` any more, for somebody else has moved it."""
     done = await tx.execute(
         update(backfills)

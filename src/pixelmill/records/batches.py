@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
 from pixelmill.records.models import Batch, BatchStatus, Counts, Retention
 from pixelmill.records.tables import batches, images
+from pixelmill.records.transaction import Transaction
 
 
 def to_batch(row: Row[Any]) -> Batch:
@@ -50,13 +50,13 @@ _LOCK_OF = (
 )
 
 
-async def lock(tx: AsyncConnection, batch_id: str) -> Batch | None:
+async def lock(tx: Transaction, batch_id: str) -> Batch | None:
     """The batch, locked until the transaction ends: the first thing that any change of it does."""
     row = (await tx.execute(_LOCK, {"its": batch_id})).one_or_none()
     return to_batch(row) if row else None
 
 
-async def lock_of(tx: AsyncConnection, image_id: str) -> Batch | None:
+async def lock_of(tx: Transaction, image_id: str) -> Batch | None:
     """As :func:`lock`, the batch of an image."""
     row = (await tx.execute(_LOCK_OF, {"its": image_id})).one_or_none()
     return to_batch(row) if row else None

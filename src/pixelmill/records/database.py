@@ -11,16 +11,19 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from pixelmill.errors import PixelmillError
 from pixelmill.records.sqlite import Sqlite
+from pixelmill.records.transaction import Transaction
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 _DRIVERS = {
     "sqlite": "sqlite+pysqlite",
@@ -83,7 +86,7 @@ class Database:
             self._engine = _server(self.url, pool)
 
     @asynccontextmanager
-    async def write(self, *, few: bool = False, lasting: bool = True) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, few: bool = False, lasting: bool = True) -> AsyncIterator[Transaction]:
         """A transaction that commits at the end of the block, or leaves nothing.
 
         ``few``: each statement touches few rows, found by key, and nothing but the transaction is awaited in the block.
@@ -94,7 +97,7 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def read(self, *, few: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def read(self, *, few: bool = False) -> AsyncIterator[Transaction]:
         """A consistent view for reading; ``few`` as for :meth:`write`."""
         async with _reachable(), self._engine.begin() if self._engine else self._reader.begin(few=few) as connection:
             yield connection
@@ -113,6 +116,8 @@ def _server(url: URL, pool: int) -> AsyncEngine:
     The server does the same with us (`STILL_SECONDS`). MySQL knows no such limit for transactions alone: there it is
     one for every connection, and the pool makes a new one where it was ended.
     """
+    from sqlalchemy.ext.asyncio import create_async_engine  # and with it the ORM: not for whoever has SQLite
+
     postgres = url.get_backend_name() == "postgresql"
     engine = create_async_engine(
         url,

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Text, and_, cast, null, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.errors import PixelmillError
 from pixelmill.records import audit, known
@@ -20,6 +19,7 @@ from pixelmill.records.images import HIDDEN, to_image
 from pixelmill.records.keys import By
 from pixelmill.records.models import Batch, Image, State
 from pixelmill.records.tables import borrowed, images, variants
+from pixelmill.records.transaction import Transaction
 
 _COLUMNS = [column for column in images.c if column.name in Image.__dataclass_fields__]
 #: A row without a source may hold SQL's null or JSON's.
@@ -87,7 +87,7 @@ async def purge(db: Database, image_id: str, by: By, delete: Callable[[Image, fr
     return batch.id
 
 
-async def _lock(tx: AsyncConnection, image_id: str) -> tuple[Batch, Row[Any]]:
+async def _lock(tx: Transaction, image_id: str) -> tuple[Batch, Row[Any]]:
     """Its batch, locked, and the row of a dead letter. Raises ``not-found`` or ``conflict``."""
     its = (await tx.execute(select(images.c.batch_id).where(images.c.id == image_id))).one_or_none()
     batch = await batch_records.lock(tx, its.batch_id) if its else None

@@ -13,13 +13,13 @@ from typing import Any
 
 import uuid_utils
 from sqlalchemy import Row, Select, bindparam, delete, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.errors import PixelmillError
 from pixelmill.records.database import Database
 from pixelmill.records.events import News
 from pixelmill.records.models import Batch, BatchStatus, Counts, Delivery
 from pixelmill.records.tables import deliveries, now, webhooks
+from pixelmill.records.transaction import Transaction
 from pixelmill.records.webhooks import EVENTS, disable
 
 #: Tries that a delivery's log keeps.
@@ -41,7 +41,7 @@ def endpoint(one: Delivery) -> str:
     return one.webhook_id or one.url
 
 
-async def note(tx: AsyncConnection, batch: Batch, news: Sequence[News], status: BatchStatus, counts: Counts) -> None:
+async def note(tx: Transaction, batch: Batch, news: Sequence[News], status: BatchStatus, counts: Counts) -> None:
     """Write what the owner's endpoints, and the batch's own address, are to be told of ``news``."""
     told = [one.event for one in news if one.event in EVENTS]
     if not told:

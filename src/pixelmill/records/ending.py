@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import ColumnElement, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.errors import PixelmillError
 from pixelmill.records import batches as batch_records
@@ -12,6 +11,7 @@ from pixelmill.records.events import News
 from pixelmill.records.models import Batch, BatchStatus, State
 from pixelmill.records.settling import settle
 from pixelmill.records.tables import OPEN, attempts, batches, images, now, variants
+from pixelmill.records.transaction import Transaction
 
 
 async def cancel(db: Database, batch_id: str) -> BatchStatus:
@@ -43,14 +43,14 @@ async def cancel_image(db: Database, image_id: str) -> str:
         return batch.id
 
 
-async def _lock_of(tx: AsyncConnection, image_id: str) -> Batch:
+async def _lock_of(tx: Transaction, image_id: str) -> Batch:
     batch = await batch_records.lock_of(tx, image_id)
     if not batch:
         raise PixelmillError("not-found", "There is no such image.")
     return batch
 
 
-async def _cancel(tx: AsyncConnection, which: ColumnElement[bool]) -> list[News]:
+async def _cancel(tx: Transaction, which: ColumnElement[bool]) -> list[News]:
     """Cancel those images that are not over, with their variants and tries; an event for each."""
     open_ones = which & images.c.state.in_(OPEN)
     left = [row.id for row in await tx.execute(select(images.c.id).where(open_ones))]

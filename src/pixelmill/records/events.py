@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
 from pixelmill.records.models import Event
 from pixelmill.records.tables import batches, events, now
+from pixelmill.records.transaction import Transaction
 
 # Made once: putting a statement together costs more than running it. What is given beside ``its`` is set.
 _EVENTS = insert(events)
@@ -30,7 +30,7 @@ class News:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-async def log(tx: AsyncConnection, batch_id: str, seq: int, news: Sequence[News], **changes: Any) -> None:
+async def log(tx: Transaction, batch_id: str, seq: int, news: Sequence[News], **changes: Any) -> None:
     """Append ``news`` after number ``seq`` and make ``changes`` to the batch row.
 
     The caller holds the lock on the batch row and read ``seq`` under it: so a reader never passes a number that
@@ -40,7 +40,7 @@ async def log(tx: AsyncConnection, batch_id: str, seq: int, news: Sequence[News]
     await tx.execute(_BATCH, {"its": batch_id, "seq": seq + len(news), **changes})
 
 
-async def append(tx: AsyncConnection, batch_id: str, seq: int, news: Sequence[News]) -> None:
+async def append(tx: Transaction, batch_id: str, seq: int, news: Sequence[News]) -> None:
     """The same of a batch whose row tells the number of the last of them already."""
     at = now()
     if news:

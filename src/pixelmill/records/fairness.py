@@ -9,10 +9,10 @@ a priority orders an owner's own work, but pushes nobody aside who has less in h
 from __future__ import annotations
 
 from sqlalchemy import bindparam, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.errors import PixelmillError
 from pixelmill.records.tables import OPEN, images, keys
+from pixelmill.records.transaction import Transaction
 
 #: The lowest priority that can be asked for. With two bits on either side it fills the 21 that BullMQ has.
 LOWEST = 2**17 - 1
@@ -36,12 +36,12 @@ def _step(count: int) -> int:
     return sum(count >= step for step in STEPS)
 
 
-async def in_flight(connection: AsyncConnection, owner: str, most: int) -> int:
+async def in_flight(connection: Transaction, owner: str, most: int) -> int:
     """How many images of ``owner`` wait or are worked on; counted up to ``most``."""
     return await connection.scalar(_IN_FLIGHT, {"whose": owner, "most": most}) or 0
 
 
-async def fit(tx: AsyncConnection, owner: str, count: int, most: int) -> None:
+async def fit(tx: Transaction, owner: str, count: int, most: int) -> None:
     """Raises ``quota-exceeded`` unless ``count`` more images fit; exact when every transaction that adds some asks.
 
     Requests of one owner wait for each other here: its keys are locked until the transaction ends.

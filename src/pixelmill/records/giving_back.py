@@ -6,7 +6,6 @@ from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Row, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records import batches as batch_records
 from pixelmill.records.claims import Claim, Fenced
@@ -15,6 +14,7 @@ from pixelmill.records.events import News
 from pixelmill.records.models import Batch, State
 from pixelmill.records.settling import end_attempt, end_image, failed_news, settle, wait_again
 from pixelmill.records.tables import OPEN, attempts, images, variants
+from pixelmill.records.transaction import Transaction
 from pixelmill.records.work import held_by
 
 
@@ -73,14 +73,14 @@ async def release(db: Database, token: str) -> None:
                 await _take_back(tx, batch, row, "lost")
 
 
-async def _take_back(tx: AsyncConnection, batch: Batch, row: Row[Any], outcome: str) -> int:
+async def _take_back(tx: Transaction, batch: Batch, row: Row[Any], outcome: str) -> int:
     generation = await wait_again(tx, row, tries=row.tries - 1, take_overs=row.take_overs + (outcome == "lost"))
     await end_attempt(tx, row.token, outcome)
     await settle(tx, batch, [News("image.retrying", row.id, data={"reason": f"The try was {outcome}."})], active=-1)
     return generation
 
 
-async def _abandon(tx: AsyncConnection, batch: Batch, row: Row[Any]) -> None:
+async def _abandon(tx: Transaction, batch: Batch, row: Row[Any]) -> None:
     code, reason = "decoder-died", f"Its worker died {row.take_overs + 1} times while working on it."
     await tx.execute(
         update(variants)

@@ -12,11 +12,11 @@ from datetime import timedelta
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.errors import PixelmillError
 from pixelmill.records.database import Database
 from pixelmill.records.tables import idempotency, now, processes
+from pixelmill.records.transaction import Transaction
 
 _t = idempotency.c
 
@@ -53,7 +53,7 @@ async def reserve(
 
 
 async def _reserve(
-    tx: AsyncConnection, owner: str, key: str, process_id: str, keep: timedelta, lost: bool
+    tx: Transaction, owner: str, key: str, process_id: str, keep: timedelta, lost: bool
 ) -> Answer | None:
     at = now()
     mine = (_t.owner == owner, _t.key == key)
@@ -72,13 +72,13 @@ async def _reserve(
     return None
 
 
-def answering(owner: str, key: str, process_id: str, answer: Answer) -> Callable[[AsyncConnection], Awaitable[None]]:
+def answering(owner: str, key: str, process_id: str, answer: Answer) -> Callable[[Transaction], Awaitable[None]]:
     """Records the answer in a transaction, the one that does what it tells: both are there, or neither.
 
     Raises PixelmillError ``idempotency-running`` when the reservation was lost: this process was taken for dead.
     """
 
-    async def record(tx: AsyncConnection) -> None:
+    async def record(tx: Transaction) -> None:
         done = await tx.execute(
             update(idempotency)
             .where(_t.owner == owner, _t.key == key, _t.process_id == process_id, _t.status.is_(None))

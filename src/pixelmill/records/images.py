@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
 from pixelmill.records.models import Attempt, Image, State, Variant
 from pixelmill.records.tables import attempts as attempts_table
 from pixelmill.records.tables import batches, images, variants
+from pixelmill.records.transaction import Transaction
 
 IMAGE = [column for column in images.c if column.name in Image.__dataclass_fields__]
 _VARIANT = [column for column in variants.c if column.name in Variant.__dataclass_fields__]
@@ -43,7 +43,7 @@ def to_variant(row: Row[Any]) -> Variant:
     return Variant(**values | {"state": State(row.state)})
 
 
-async def with_variants(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[Image]:
+async def with_variants(connection: Transaction, rows: Sequence[Row[Any]]) -> list[Image]:
     """Images with their variants, in one query more, however many images."""
     of: dict[str, list[Variant]] = {row.id: [] for row in rows}
     if of:

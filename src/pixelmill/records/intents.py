@@ -10,13 +10,13 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records import fairness
 from pixelmill.records.database import Database
 from pixelmill.records.events import News, append
 from pixelmill.records.models import BatchStatus, State
 from pixelmill.records.tables import batches, images, intents, now, processes, variants
+from pixelmill.records.transaction import Transaction
 from pixelmill.records.waiting import Waiting
 
 # Made once: putting a statement together costs more than running it.
@@ -24,7 +24,7 @@ _INTENT, _BATCH, _IMAGES, _VARIANTS = insert(intents), insert(batches), insert(i
 _TAKE = delete(intents).where(intents.c.batch_id == bindparam("its"), intents.c.state == "open")
 
 #: What else a transaction does.
-Also = Callable[[AsyncConnection], Awaitable[None]]
+Also = Callable[[Transaction], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ async def begin_once(db: Database, batch_id: str, process_id: str) -> bool:
     return True
 
 
-async def _open(tx: AsyncConnection, batch_id: str, process_id: str) -> None:
+async def _open(tx: Transaction, batch_id: str, process_id: str) -> None:
     row = {"batch_id": batch_id, "process_id": process_id, "state": "open", "created_at": now()}
     await tx.execute(_INTENT, row)
 

@@ -20,10 +20,10 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
 from pixelmill.records.tables import batches, borrowed, images, loose, variants
+from pixelmill.records.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def digests(
     return found
 
 
-async def find(tx: AsyncConnection, wanted: Mapping[str, str]) -> dict[str, Known]:
+async def find(tx: Transaction, wanted: Mapping[str, str]) -> dict[str, Known]:
     """Who has what is wanted (digests by name): one statement, and one look into the index for each name."""
     if not wanted:
         return {}
@@ -76,19 +76,19 @@ def _looks(number: int) -> Select[Any]:
     return select(*(look.scalar_subquery().label(f"look_{name}") for name, look in looks.items()))
 
 
-async def hide(tx: AsyncConnection, which: ColumnElement[bool]) -> None:
+async def hide(tx: Transaction, which: ColumnElement[bool]) -> None:
     """Nobody borrows from these variants any more. Waits for those who just do."""
     await tx.execute(update(variants).where(which, variants.c.digest.is_not(None)).values(digest=None))
 
 
-async def let_go(tx: AsyncConnection, which: ColumnElement[bool]) -> None:
+async def let_go(tx: Transaction, which: ColumnElement[bool]) -> None:
     """End these borrowings; their keys are loose."""
     columns = (borrowed.c.key, borrowed.c.home_image)
     await tx.execute(insert(loose).from_select([column.name for column in columns], select(*columns).where(which)))
     await tx.execute(delete(borrowed).where(which))
 
 
-async def give_up(tx: AsyncConnection, batch_id: str) -> None:
+async def give_up(tx: Transaction, batch_id: str) -> None:
     """The results of a batch are to be deleted: hide what it made, let go what it borrowed."""
     await hide(tx, variants.c.image_id.in_(select(images.c.id).where(images.c.batch_id == batch_id)))
     await let_go(tx, borrowed.c.batch_id == batch_id)

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import and_, delete, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records import audit, known
 from pixelmill.records import batches as batch_records
@@ -22,6 +21,7 @@ from pixelmill.records.events import News, log
 from pixelmill.records.keys import By
 from pixelmill.records.models import Retention
 from pixelmill.records.tables import attempts, batches, deliveries, events, images, uploads, variants
+from pixelmill.records.transaction import Transaction
 
 #: Ends of a try that its worker did not see to itself: it may still write.
 _UNSEEN = ("lost", "canceled")
@@ -82,7 +82,7 @@ async def due(db: Database, part: Part, at: datetime, limit: int = 20) -> list[D
     return found
 
 
-async def _forget_uploads(tx: AsyncConnection, keys: Iterable[str | None]) -> None:
+async def _forget_uploads(tx: Transaction, keys: Iterable[str | None]) -> None:
     """Delete the rows of uploads whose bytes lie under ``keys``.
 
     Not yet of those that a client may still store again: the sweep of uploads looks once more when that is over.
@@ -92,7 +92,7 @@ async def _forget_uploads(tx: AsyncConnection, keys: Iterable[str | None]) -> No
         await tx.execute(delete(uploads).where(uploads.c.id.in_(ids), uploads.c.kind != "direct"))
 
 
-async def _stray_keys(tx: AsyncConnection, batch_id: str) -> tuple[str, ...]:
+async def _stray_keys(tx: Transaction, batch_id: str) -> tuple[str, ...]:
     # Never what lies elsewhere: that is a bucket's own.
     query = select(images.c.key).where(images.c.batch_id == batch_id, images.c.key.like("uploads/%"))
     taken = select(uploads.c.key).where(uploads.c.batch_id == batch_id)

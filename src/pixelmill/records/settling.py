@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Row, bindparam, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records import deliveries
 from pixelmill.records.events import News, log
 from pixelmill.records.models import Batch, BatchStatus, Counts, State
 from pixelmill.records.retention import Until
 from pixelmill.records.tables import attempts, images, now
+from pixelmill.records.transaction import Transaction
 
 # Made once: putting a statement together costs more than running it. What is given beside ``its`` is set.
 IMAGE = update(images).where(images.c.id == bindparam("its"))
@@ -19,7 +19,7 @@ _ATTEMPT = update(attempts).where(attempts.c.token == bindparam("its"))
 
 
 async def settle(
-    tx: AsyncConnection, batch: Batch, news: list[News], *, cancels: bool = False, **changes: int
+    tx: Transaction, batch: Batch, news: list[News], *, cancels: bool = False, **changes: int
 ) -> BatchStatus:
     """Move the counters by ``changes``, end the batch if nothing of it is left to do, and log. The new status.
 
@@ -68,20 +68,20 @@ def failed_news(image_id: str, code: str | None, reason: str | None) -> News:
     return News("image.failed", image_id, data={"errorCode": code, "reason": reason})
 
 
-async def end_image(tx: AsyncConnection, row: Row[Any], state: State, **values: Any) -> None:
+async def end_image(tx: Transaction, row: Row[Any], state: State, **values: Any) -> None:
     """Its last state, with ``values`` beside."""
     values |= {"state": state, "token": None, "process_id": None, "finished_at": now()}
     await tx.execute(IMAGE, {"its": row.id, **values})
 
 
 async def end_attempt(
-    tx: AsyncConnection, token: str, outcome: str, code: str | None = None, reason: str | None = None, trace: str = ""
+    tx: Transaction, token: str, outcome: str, code: str | None = None, reason: str | None = None, trace: str = ""
 ) -> None:
     ended = {"ended_at": now(), "outcome": outcome, "error_code": code, "reason": reason, "traceback": trace or None}
     await tx.execute(_ATTEMPT, {"its": token, **ended})
 
 
-async def wait_again(tx: AsyncConnection, row: Row[Any], **values: Any) -> int:
+async def wait_again(tx: Transaction, row: Row[Any], **values: Any) -> int:
     """The image waits for its next try, of the generation that is returned."""
     generation: int = row.generation + 1
     values |= {"state": State.WAITING, "token": None, "process_id": None, "generation": generation}

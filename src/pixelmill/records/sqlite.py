@@ -19,9 +19,9 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.compiled import Known
+from pixelmill.records.transaction import Transaction
 from pixelmill.records.wal import Wal
 
 T = TypeVar("T")
@@ -53,21 +53,19 @@ class Sqlite:
         self._wal = Wal(self._path, self._room)
 
     @asynccontextmanager
-    async def begin(self, *, few: bool, lasting: bool = True) -> AsyncIterator[AsyncConnection]:
+    async def begin(self, *, few: bool, lasting: bool = True) -> AsyncIterator[Transaction]:
         """A transaction that commits at the end of the block, or leaves nothing.
 
         ``lasting``: and then waits until what it changed would survive a power cut.
 
-        What is given has of an AsyncConnection what records use: ``execute``, ``scalar``, ``scalars``,
-        ``rollback`` and ``run_sync``. Raises
-        sqlite3.OperationalError when a lock is not given in time, TimeoutError when no connection gets free.
+        Raises sqlite3.OperationalError when a lock is not given in time, TimeoutError when no connection gets free.
         """
         async with self._connection() as connection:
             raw = _driver(connection)
             changes = raw.total_changes
             await self._start(raw)
             try:
-                yield cast(AsyncConnection, _Transaction(connection, self._threads, self._known if few else None))
+                yield _Transaction(connection, self._threads, self._known if few else None)
                 if few or not self._write:
                     raw.commit()
                 else:

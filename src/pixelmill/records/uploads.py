@@ -14,12 +14,12 @@ from typing import Any
 
 from sqlalchemy import Row, and_, insert, or_, select, update
 from sqlalchemy import delete as delete_rows
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.errors import PixelmillError
 from pixelmill.records.database import Database
 from pixelmill.records.models import State, Upload
 from pixelmill.records.tables import batches, images, now, processes, tickets, uploads
+from pixelmill.records.transaction import Transaction
 
 _t = uploads.c
 _UPLOAD = [uploads.c[name] for name in Upload.__dataclass_fields__]
@@ -120,7 +120,7 @@ async def release(db: Database, upload_id: str, token: str) -> None:
         )
 
 
-async def take(tx: AsyncConnection, upload_id: str, batch_id: str) -> None:
+async def take(tx: Transaction, upload_id: str, batch_id: str) -> None:
     """Give an upload that is whole to a batch, once. Raises PixelmillError ``conflict``."""
     done = await tx.execute(
         update(uploads)

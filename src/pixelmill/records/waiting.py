@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
 from pixelmill.records.known import lent_by
 from pixelmill.records.models import BatchStatus, State
 from pixelmill.records.tables import attempts, batches, images, now, variants
+from pixelmill.records.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ async def admit(db: Database, window: int, after: str = "", limit: int = 20) -> 
     return found, ids[-1] if len(ids) == limit else ""
 
 
-async def _admit(tx: AsyncConnection, batch_id: str, window: int) -> list[Waiting]:
+async def _admit(tx: Transaction, batch_id: str, window: int) -> list[Waiting]:
     row = (await tx.execute(select(batches).where(batches.c.id == batch_id).with_for_update())).one_or_none()
     if row is None or not row.held:
         return []
@@ -69,7 +69,8 @@ async def _admit(tx: AsyncConnection, batch_id: str, window: int) -> list[Waitin
     await tx.execute(update(images).where(*its).values(admitted=True))
     await tx.execute(update(batches).where(batches.c.id == batch_id).values(held=row.held - more))
     waits = select(images.c.id, images.c.generation, images.c.priority).where(*its, images.c.state == State.WAITING)
-    return [Waiting(*one, delay=0) for one in await tx.execute(waits.order_by(images.c.position))]
+    found = await tx.execute(waits.order_by(images.c.position))
+    return [Waiting(row.id, row.generation, row.priority, 0) for row in found]
 
 
 async def count(db: Database, most: int) -> int:

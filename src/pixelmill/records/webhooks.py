@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records.database import Database
 from pixelmill.records.models import Secret, Webhook
 from pixelmill.records.secrets import from_json, rotated, to_json, webhook_secret
 from pixelmill.records.tables import deliveries, now, webhooks
+from pixelmill.records.transaction import Transaction
 
 #: What an endpoint may be told of. The end of a batch is the first two; the third says that it runs again.
 EVENTS = ("batch.completed", "batch.canceled", "batch.reopened")
@@ -111,7 +111,7 @@ async def remove(db: Database, webhook_id: str) -> bool:
     return done.rowcount == 1
 
 
-async def disable(tx: AsyncConnection, webhook_id: str, reason: str) -> None:
+async def disable(tx: Transaction, webhook_id: str, reason: str) -> None:
     """Tell it nothing any more, also not what is due."""
     # Deliveries first: who makes a new one locks its row before the endpoint's, and neither may wait for the other.
     due = deliveries.c.state == "due"
@@ -121,5 +121,5 @@ async def disable(tx: AsyncConnection, webhook_id: str, reason: str) -> None:
     await tx.execute(update(webhooks).where(webhooks.c.id == webhook_id, enabled).values(values))
 
 
-async def _read(tx: AsyncConnection, webhook_id: str) -> Webhook:
+async def _read(tx: Transaction, webhook_id: str) -> Webhook:
     return _to_webhook((await tx.execute(select(webhooks).where(webhooks.c.id == webhook_id))).one())

@@ -13,7 +13,6 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pixelmill.records import batches as batch_records
 from pixelmill.records import known
@@ -23,6 +22,7 @@ from pixelmill.records.events import News, log
 from pixelmill.records.models import Batch, BatchStatus, State
 from pixelmill.records.settling import IMAGE, end_attempt, end_image, failed_news, settle, wait_again
 from pixelmill.records.tables import OPEN, attempts, images, now, variants
+from pixelmill.records.transaction import Transaction
 
 #: What a worker of this version understands. To be raised with every recipe, step or output that older ones would
 #: make wrongly or refuse: a batch says what it needs, so that in a rolling upgrade they leave it to newer ones.
@@ -199,7 +199,7 @@ async def fail(db: Database, held: Claim, failure: Failure, report: Report) -> B
         return await settle(tx, batch, news, active=-1)
 
 
-async def held_by(tx: AsyncConnection, held: Claim) -> tuple[Batch, Row[Any]]:
+async def held_by(tx: Transaction, held: Claim) -> tuple[Batch, Row[Any]]:
     """The batch, locked, and the row of the image that is held. Raises Fenced."""
     batch = await batch_records.lock(tx, held.batch_id)
     row = (await tx.execute(_IMAGE, {"its": held.image_id})).one_or_none()
@@ -208,14 +208,14 @@ async def held_by(tx: AsyncConnection, held: Claim) -> tuple[Batch, Row[Any]]:
     return batch, row
 
 
-async def note(tx: AsyncConnection, row: Row[Any], report: Report) -> list[News]:
+async def note(tx: Transaction, row: Row[Any], report: Report) -> list[News]:
     """Write down what was seen, made and lost of an image that is held; what to log of it."""
     if report.seen:
         await tx.execute(IMAGE, {"its": row.id, **_header(report)})
     return await _results(tx, row, report)
 
 
-async def _results(tx: AsyncConnection, row: Row[Any], report: Report) -> list[News]:
+async def _results(tx: Transaction, row: Row[Any], report: Report) -> list[News]:
     """Write down what was made and lost; what to log of it.
 
     A variant that is over stays as it is, without a word: it was written before, and only the answer was lost.
