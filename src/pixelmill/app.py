@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from pixelmill import records, secret
+from pixelmill import memory, records, secret
 from pixelmill.imaging import Decoders, Limits
 from pixelmill.pipeline import Adopter, Backfill, Deliverer, Intake, Millhand, Presence, Reconciler, Wanted, targets
-from pixelmill.pipeline.presence import memory_of_this_process
 from pixelmill.queue import Done, Failed, Foreign, Job, Later, Limiter, Queue, Slots, Worker, embedded, policies
 from pixelmill.recipes import load_presets
 from pixelmill.records import keys
@@ -200,7 +199,7 @@ async def _outgrown(settings: Settings) -> None:
     """Return when this process holds more memory than it should: it is to be replaced by a new one."""
     most = settings.worker_memory_bytes
     while True:
-        held = memory_of_this_process()
+        held = memory.held()
         if most and held >= most:
             log.warning("worker.outgrown", bytes=held, limit=most)
             return

@@ -39,10 +39,10 @@ ROLES = {"pixelmill serve": "serve", "pixelmill api": "api", "pixelmill worker":
 
 
 def status(pid: int) -> tuple[int, int]:
-    """Bytes of memory, and open files; zeros when it is gone."""
+    """Bytes of memory of its own (not of a file that it maps), and open files; zeros when it is gone."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        memory = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS")), 0)
+        memory = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon")), 0)
         return memory, len([*Path(f"/proc/{pid}/fd").iterdir()])
     except OSError:
         return 0, 0

@@ -9,17 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import structlog
 import uuid_utils
 
 import pixelmill
+from pixelmill import memory
 from pixelmill.errors import PixelmillError
 from pixelmill.records import Database, deliveries, giving_back, processes
 from pixelmill.settings import Settings
@@ -29,15 +28,6 @@ log = structlog.stdlib.get_logger(__name__)
 #: Times an image may lose its worker before it is a dead letter: more than the decoders it may kill, since a worker
 #: that dies takes every image with it that it holds, guilty or not.
 MOST_TAKE_OVERS = 6
-
-
-def memory_of_this_process() -> int:
-    """Bytes of memory that it holds now (resident); 0 where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except OSError:
-        return 0
-    return pages * resource.getpagesize()
 
 
 def new_id() -> str:
@@ -95,6 +85,7 @@ class Presence:
                 log.warning("no beat: the records are out of reach")
             except Exception:
                 log.exception("no beat")
+            await asyncio.to_thread(memory.trim)
             await asyncio.sleep(self._settings.lease_seconds / 3)
 
     async def _beat(self) -> None:
@@ -104,7 +95,7 @@ class Presence:
         ]
         # Read before the beat: a try begun later than this is not a stray.
         held = {token: image_id for token, (image_id, _) in self._holding.items()}
-        told = {"images": doing, "memory": memory_of_this_process(), "stopping": self.stopping}
+        told = {"images": doing, "memory": memory.held(), "stopping": self.stopping}
         if not await processes.beat(self._database, self.id, told):
             log.warning("this process was taken for dead; it goes on under a new id")
             self.id = new_id()
