@@ -68,6 +68,9 @@ class Known:
     def __init__(self) -> None:
         self._seen: WeakKeyDictionary[Statement, dict[tuple[str, ...], Compiled | None]] = WeakKeyDictionary()
 
+    def __len__(self) -> int:
+        return len(self._seen)
+
     def compiled(
         self, connection: Connection, statement: Any, values: Values | Sequence[Values] | None
     ) -> Compiled | None:
