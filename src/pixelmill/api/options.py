@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import Query, Request
+from starlette.requests import Request
 
 from pixelmill.errors import PixelmillError
 from pixelmill.recipes import Preset, Recipe, parse_recipe
@@ -43,16 +43,20 @@ class Options:
     retention: dict[str, float]
 
 
-async def in_query(
-    request: Request,
-    preset: Annotated[str | None, Query(description=DESCRIPTIONS["preset"], examples=["instagram"])] = None,
-    recipe: Annotated[str | None, Query(description=DESCRIPTIONS["recipe"])] = None,
-    priority: Annotated[int | None, Query(ge=0, le=MAX_PRIORITY, description=DESCRIPTIONS["priority"])] = None,
-    callbackUrl: Annotated[str | None, Query(description=DESCRIPTIONS["callbackUrl"])] = None,
-    metadata: Annotated[str | None, Query(description=DESCRIPTIONS["metadata"])] = None,
-    retention: Annotated[str | None, Query(description=DESCRIPTIONS["retention"])] = None,
-) -> dict[str, str]:
-    """The options that are in the query; the parameters are declared for the document."""
+#: The options as parameters of the query, for the document.
+PARAMETERS: list[dict[str, Any]] = [
+    {"name": name, "in": "query", "schema": {"type": "string"}, "description": text}
+    | ({"schema": {"type": "integer", "minimum": 0, "maximum": MAX_PRIORITY}} if name == "priority" else {})
+    | ({"example": "instagram"} if name == "preset" else {})
+    for name, text in DESCRIPTIONS.items()
+]
+
+
+def in_query(request: Request) -> dict[str, str]:
+    """The options that are in the query. Raises PixelmillError ``bad-request`` when one is given twice.
+
+    Read here and not by FastAPI, which takes a twentieth of a request's time to find that none of them is there.
+    """
     given = request.query_params.multi_items()
     names = [name for name, _ in given]
     for name in NAMES:

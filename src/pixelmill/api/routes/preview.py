@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
@@ -40,6 +40,7 @@ PATIENCE = 15.0
 KEPT = 60.0
 
 _FORM: dict[str, Any] = {
+    "parameters": options.PARAMETERS,
     "requestBody": {
         "required": True,
         "content": {
@@ -55,7 +56,7 @@ _FORM: dict[str, Any] = {
                 }
             }
         },
-    }
+    },
 }
 
 
@@ -102,9 +103,9 @@ async def preview_recipe(
     request: Request,
     parts: Given,
     caller: Uploader,
-    in_query: Annotated[dict[str, str], Depends(options.in_query)],
 ) -> Response:
     """At most four variants. It counts and is seen as a batch with `{"preview": true}` as metadata, for a minute."""
+    in_query = options.in_query(request)
     most = parts.settings.max_file_bytes + multipart.SLACK
     multipart.declared(request.headers, most)
     multipart.boundary(request.headers.get("content-type"))

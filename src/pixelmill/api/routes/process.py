@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
@@ -24,6 +24,7 @@ router = APIRouter(tags=["batches"])
 FIELD = "images"
 
 _FORM: dict[str, Any] = {
+    "parameters": options.PARAMETERS,
     "requestBody": {
         "required": True,
         "content": {
@@ -45,7 +46,7 @@ _FORM: dict[str, Any] = {
                 }
             }
         },
-    }
+    },
 }
 
 
@@ -91,7 +92,6 @@ async def process_images(
     parts: Given,
     caller: Uploader,
     room: Room,
-    in_query: Annotated[dict[str, str], Depends(options.in_query)],
 ) -> Response:
     """Files go in the multipart field `images`, options in form fields or in the query.
 
@@ -99,6 +99,7 @@ async def process_images(
     used, or the request itself is wrong, nothing is kept and the answer is a problem.
     """
     # What the query alone shows to be wrong is refused before the body is read.
+    in_query = options.in_query(request)
     options.read(in_query, parts.presets, parts.settings.max_variants)
     most = parts.settings.max_files * parts.settings.max_file_bytes + multipart.SLACK
     multipart.declared(request.headers, most)
