@@ -69,14 +69,14 @@ def measure(name: str, photo: Path, photos: list[Path], options: argparse.Namesp
         six = json.dumps(json.loads((options.peer / "six.json").read_text()))
         fields, path = ({"recipe": six}, PATH) if name == "pixelmill" else ({}, f"{PATH}?variants=six")
         with context as running:
-            return _measure(running.port, photo, [load.body(one, fields) for one in photos], path, options)
+            return _measure(running.port, photo, [load.body([one], fields) for one in photos], path, options)
 
 
 def _measure(
     port: int, photo: Path, heavy: list[bytes], heavy_path: str, options: argparse.Namespace
 ) -> dict[str, float]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
-    small = load.body(photo, {})
+    small = load.body([photo], {})
     for _ in range(5):  # both have served before they are measured
         last = load.ask(connection, "POST", PATH, small)
     for number in range(options.backlog):

@@ -68,7 +68,7 @@ async def apart(photos: list[Path], fields: dict[str, str], images: int) -> dict
 
 def together(photos: list[Path], fields: dict[str, str], images: int) -> dict[str, float]:
     """CPU ms an image of each of the service's processes."""
-    bodies = [load.body(photo, fields) for photo in photos]
+    bodies = [load.body([photo], fields) for photo in photos]
     with tempfile.TemporaryDirectory(prefix="pixelmill-bench-") as at, services.pixelmill(Path(at), 2) as running:
         connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=PATIENCE)
 

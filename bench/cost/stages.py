@@ -133,7 +133,7 @@ class Bench:
             await self._work(one)
 
     async def _accept(self, photo: Path) -> Accepted:
-        clock, data, body = self.clock, photo.read_bytes(), load.body(photo, self._fields)
+        clock, data, body = self.clock, photo.read_bytes(), load.body([photo], self._fields)
         kind, most, allowed = "multipart/form-data; boundary=frontier", 2 * len(body), frozenset(options.NAMES)
         with clock("API", "quotas"):
             quotas = Quota("requests", 60_000, 60), Quota("bytes", 10**12, 86_400)

@@ -7,6 +7,7 @@ import json
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,20 +44,24 @@ def small(photos: list[Path], folder: Path) -> list[Path]:
     return made
 
 
-def body(photo: Path, fields: dict[str, str]) -> bytes:
+def body(photos: Sequence[Path], fields: dict[str, str]) -> bytes:
     parts = [
         f'--frontier\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in fields.items()
     ]
-    head = f'--frontier\r\nContent-Disposition: form-data; name="images"; filename="{photo.name}"\r\n'
-    parts += [head.encode(), b"Content-Type: image/jpeg\r\n\r\n", photo.read_bytes(), b"\r\n--frontier--\r\n"]
-    return b"".join(parts)
+    for photo in photos:
+        head = f'--frontier\r\nContent-Disposition: form-data; name="images"; filename="{photo.name}"\r\n'
+        parts += [head.encode(), b"Content-Type: image/jpeg\r\n\r\n", photo.read_bytes(), b"\r\n"]
+    return b"".join([*parts, b"--frontier--\r\n"])
 
 
-def run(port: int, path: str, photos: list[Path], fields: dict[str, str], *, images: int, connections: int) -> Load:
-    bodies = [body(photo, fields) for photo in photos]
+def run(
+    port: int, path: str, photos: list[Path], fields: dict[str, str], *, images: int, connections: int, each: int = 1
+) -> Load:
+    """``images`` of the photos, ``each`` so many to a request."""
+    bodies = [body((photos * 2 * each)[start : start + each], fields) for start in range(len(photos))]
     todo: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    for number in range(images):
-        todo.put(bodies[number % len(bodies)])
+    for number in range(images // each):
+        todo.put(bodies[number * each % len(bodies)])
     latencies: list[float] = []
     batches: list[str] = []
     faults: list[BaseException] = []
@@ -91,7 +96,7 @@ def run(port: int, path: str, photos: list[Path], fields: dict[str, str], *, ima
             time.sleep(0.05)
         if status != "completed":
             raise RuntimeError(f"{batch} ended {status}")
-    return Load(images, time.perf_counter() - start, latencies)
+    return Load(images // each * each, time.perf_counter() - start, latencies)
 
 
 def ask(connection: http.client.HTTPConnection, method: str, path: str, data: bytes | None = None) -> dict[str, str]:

@@ -25,7 +25,9 @@ import tree
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 #: Tasks, and how many images of each: some seconds of work for either, so that its beginning and end weigh little.
-TASKS = {"default": 160, "six": 96, "small": 480}
+TASKS = {"default": 160, "six": 96, "small": 480, "small10": 960}
+#: Photos to a request, where it is more than one; the peer takes no more than ten.
+EACH = {"small10": 10}
 ROWS = {
     "images/s": ("{:.2f}", "more is better"),
     "202 p50 ms": ("{:.1f}", "less is better"),
@@ -38,7 +40,7 @@ ROWS = {
 def measure(name: str, task: str, photos: list[Path], options: argparse.Namespace) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="pixelmill-bench-") as at:
         folder = Path(at)
-        images, connections = options.images or TASKS[task], options.connections
+        images, connections, each = options.images or TASKS[task], options.connections, EACH.get(task, 1)
         fields: dict[str, str] = {}
         path = "/process-images"
         if name == "pixelmill":
@@ -51,10 +53,12 @@ def measure(name: str, task: str, photos: list[Path], options: argparse.Namespac
                 path += "?variants=six"
         with context as running:
             # What is made once (connections, compiled code) is not what an image costs.
-            load.run(running.port, path, photos, fields, images=2 * connections, connections=connections)
+            load.run(
+                running.port, path, photos, fields, images=2 * connections * each, connections=connections, each=each
+            )
             before, parts = tree.cpu_seconds(running.roots), tree.cpu_by_part(running.roots)
             with tree.Peak(running.roots) as peak:
-                done = load.run(running.port, path, photos, fields, images=images, connections=connections)
+                done = load.run(running.port, path, photos, fields, images=images, connections=connections, each=each)
             cpu = tree.cpu_seconds(running.roots) - before
             parts = {part: used - parts.get(part, 0) for part, used in tree.cpu_by_part(running.roots).items()}
     return {
@@ -137,7 +141,7 @@ def main() -> None:
     lines = [header]
     with tempfile.TemporaryDirectory(prefix="pixelmill-bench-") as folder:
         for task in options.tasks:
-            its_photos = load.small(photos, Path(folder)) if task == "small" else photos
+            its_photos = load.small(photos, Path(folder)) if task.startswith("small") else photos
             rounds = []
             for number in range(options.rounds):
                 # In turn, and the other one first each time, so that a drift of the machine falls on both.

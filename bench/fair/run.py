@@ -94,7 +94,7 @@ def main() -> int:
     photos = sorted(options.photos.glob("*.jpg"))
     if not photos:
         parser.error("name a folder of JPEGs with --photos")
-    bodies = [load.body(photo, {}) for photo in photos]
+    bodies = [load.body([photo], {}) for photo in photos]
     lines: list[dict[str, Any]] = [
         {"cores": os.cpu_count(), "workers": options.workers, "bulk": options.bulk, "load": os.getloadavg()[0]}
     ]
