@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,11 +44,17 @@ class _Script:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A job that is ours until its lock ends."""
+    """A job that is ours until its lock ends; ``at``: since when, by time.monotonic()."""
 
     job: Job | Foreign
     bull: BullJob
     token: str
+    at: float = field(default_factory=time.monotonic)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it is of those that go first."""
+        return not self.bull.opts.get("priority")
 
 
 @dataclass(frozen=True, slots=True)

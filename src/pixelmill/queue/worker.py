@@ -29,6 +29,7 @@ from pixelmill.tasks import look_at_error
 log = structlog.stdlib.get_logger(__name__)
 
 _MOST_STALLS = 1_000_000  # BullMQ fails a job that stalls more often; ours are judged in SQL
+_MOMENT = 0.25  # seconds that a job may take before something urgent is let in beside it
 _HAND_BACK = 2.0  # seconds to hand one job back in, or to acknowledge one at the end
 
 
@@ -132,13 +133,25 @@ class Worker:
     async def _urgent(self) -> bool:
         """All slots are busy. Wait for room (False), or for something urgent for which there is (True)."""
         self._slots.changed.clear()
-        knock = self._listen() if self._slots.has_urgent else None
         room = asyncio.create_task(self._slots.changed.wait())
         try:
-            await asyncio.wait({room, knock} if knock else {room}, return_when=asyncio.FIRST_COMPLETED)
-            return knock is not None and knock.done() and not room.done() and knock.result()
+            while not (self._slots.has_urgent and self._held_up()):
+                if (await asyncio.wait({room}, timeout=_MOMENT))[0]:
+                    return False
+            knock = self._listen()
+            await asyncio.wait({room, knock}, return_when=asyncio.FIRST_COMPLETED)
+            return knock.done() and not room.done() and knock.result()
         finally:
             room.cancel()
+
+    def _held_up(self) -> bool:
+        """Whether something urgent would wait longer than it must: for a job that is not, or for jobs that take long.
+
+        Where all are urgent and short, the next slot is free at once: to let one in beside them costs five commands.
+        """
+        long_ago = time.monotonic() - _MOMENT
+        jobs = self._active.values()
+        return any(not one.urgent for one in jobs) or all(one.at < long_ago for one in jobs)
 
     def _listen(self) -> asyncio.Task[bool]:
         """Listen at the door. Goes on when a slot gets free meanwhile: to break off would cost the connection."""

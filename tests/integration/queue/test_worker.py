@@ -9,7 +9,7 @@ import pytest
 import redis.asyncio as redis
 from bullmq import Queue as BullQueue
 
-from pixelmill.queue import Done, Failed, Foreign, Job, Later, Queue, Slots
+from pixelmill.queue import Done, Failed, Foreign, Job, Later, Queue, Slots, worker
 from pixelmill.queue.client import connect
 from pixelmill.queue.job import Outcome
 from tests.queues import Private, counted, until, working
@@ -104,8 +104,9 @@ async def test_urgent_first(queue: Queue) -> None:
     assert [job.image_id for job in record.seen if isinstance(job, Job)] == ["first", "second", "last"]
 
 
-async def test_what_is_urgent_finds_room_beside_a_full_worker(queue: Queue) -> None:
-    """All slots are busy with a bulk job: one photo is taken all the same, and no more of the bulk than before."""
+async def test_what_is_urgent_finds_room_beside_a_full_worker(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All slots are busy with a bulk job: one photo is taken at once, and no more of the bulk than before."""
+    monkeypatch.setattr(worker, "_MOMENT", 60)
     go_on = asyncio.Event()
     ordinary, most = 0, 0
     urgent: list[str] = []
@@ -130,6 +131,47 @@ async def test_what_is_urgent_finds_room_beside_a_full_worker(queue: Queue) -> N
         go_on.set()
         await until(lambda: counted(queue, completed=23))
     assert most == 2
+
+
+async def test_what_is_urgent_is_let_in_beside_what_is_urgent_and_takes_long(queue: Queue) -> None:
+    go_on = asyncio.Event()
+    seen: list[str] = []
+
+    async def handler(job: Job | Foreign) -> Outcome:
+        seen.append(job.id)
+        if job.id.startswith("slow"):
+            await go_on.wait()
+        return Done()
+
+    await queue.add([Job(f"slow{number}", 1) for number in range(2)])
+    async with working(queue, handler, slots=Slots(2, urgent=1), block_seconds=60):
+        await until(lambda: len(seen) == 2)
+        await queue.add([Job("photo", 1)])
+        await until(lambda: "photo-1" in seen)
+        go_on.set()
+        await until(lambda: counted(queue, completed=3))
+
+
+async def test_what_is_urgent_and_short_is_taken_by_who_ends(
+    queue: Queue, server: Private, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is let in beside it: that costs commands, and the next slot is free at once."""
+    monkeypatch.setattr(worker, "_MOMENT", 60)  # short, on a slow machine too
+    most, now = 0, 0
+
+    async def handler(job: Job | Foreign) -> Outcome:
+        nonlocal most, now
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0)
+        now -= 1
+        return Done()
+
+    await queue.add([Job(f"photo{number}", 1) for number in range(200)])
+    async with connect(server.url) as client, working(queue, handler, slots=Slots(2, urgent=1), block_seconds=60):
+        await until(lambda: counted(queue, completed=200))
+        assert "cmdstat_blpop" not in await client.info("commandstats")
+    assert most <= 2
 
 
 async def test_who_waits_for_another_host_steps_aside(queue: Queue) -> None:
