@@ -158,7 +158,8 @@ async def worker(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         db, store, jobs = await _stores(settings, stack)
         limits = Limits.of(settings, max_bytes=settings.max_file_bytes)
-        decoders = Decoders(settings.workers, limits, urgent=settings.urgent_workers, nice=settings.nice)
+        nice = settings.nice - settings.nice // 2  # beside that of the worker itself: `cli/worker.py`
+        decoders = Decoders(settings.workers, limits, urgent=settings.urgent_workers, nice=nice)
         await decoders.start()
         stack.push_async_callback(decoders.close)
         presence = await stack.enter_async_context(_present(db, settings, "worker"))

@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     lease_seconds: PositiveFloat = Field(10.0, description="A worker whose lease has no beat for so long has lost it.")
     reconcile_seconds: PositiveFloat = Field(2.0, description="Time between two rounds of the reconciler.")
     nice: Annotated[int, Field(ge=0, le=19)] = Field(
-        10, description="Lower priority of decoders, so that the API answers quickly while they work."
+        10, description="Lower priority of decoders (and half as much of workers), so that the API answers quickly."
     )
     grace_seconds: PositiveFloat = Field(20.0, description="Time to finish work after SIGTERM.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 
 from pixelmill.cli.common import check_queue, load_settings, run
@@ -17,6 +18,7 @@ def worker() -> None:
     settings = load_settings()
     check_queue(settings)
     logs.configure(settings.log_level)
+    os.nice(settings.nice // 2)  # requests are answered first, and decoders are nicer still
     run(_run(settings), "worker")
 
 
