@@ -75,6 +75,27 @@ def test_a_caller_is_not_refused_while_the_api_is_away(start_service: Start) -> 
     service.stop()
 
 
+def test_requests_go_before_work_and_recording_before_decoding(start_service: Start) -> None:
+    service = start_service()
+
+    def niceness(pid: int) -> int:
+        return os.getpriority(os.PRIO_PROCESS, pid)
+
+    def decoders(worker: int) -> list[int]:
+        return [int(pid) for pid in Path(f"/proc/{worker}/task/{worker}/children").read_text().split()]
+
+    api = find(service, "api")
+    assert api
+    servers.wait_until(lambda: find(service, "worker"), "the worker")
+    worker = find(service, "worker")
+    assert worker
+    servers.wait_until(lambda: niceness(worker) == min(19, niceness(api) + 5), "the worker's niceness")
+    servers.wait_until(
+        lambda: max(map(niceness, decoders(worker)), default=0) == min(19, niceness(api) + 10), "that of the decoders"
+    )
+    service.stop()
+
+
 def test_nothing_is_left_when_it_is_killed(start_service: Start) -> None:
     service = start_service()
     servers.wait_until(lambda: find(service, "worker") is not None, "the worker")
