@@ -30,6 +30,7 @@ _VARIANTS = (
     .where(variants.c.image_id.in_(bindparam("their", expanding=True)))
     .order_by(variants.c.image_id, variants.c.position)
 )
+_OF_ONE = select(*_VARIANT).where(variants.c.image_id == bindparam("its")).order_by(variants.c.position)
 _ATTEMPT = [column for column in attempts_table.c if column.name in Attempt.__dataclass_fields__]
 
 
@@ -47,7 +48,9 @@ async def with_variants(connection: Transaction, rows: Sequence[Row[Any]]) -> li
     """Images with their variants, in one query more, however many images."""
     of: dict[str, list[Variant]] = {row.id: [] for row in rows}
     if of:
-        for row in await connection.execute(_VARIANTS, {"their": list(of)}):
+        # Most often it is one; and with a list of ids the text is another each time.
+        query = (_OF_ONE, {"its": rows[0].id}) if len(of) == 1 else (_VARIANTS, {"their": [*of]})
+        for row in await connection.execute(*query):
             of[row.image_id].append(to_variant(row))
     return [to_image(row, of[row.id]) for row in rows]
 
