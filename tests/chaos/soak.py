@@ -17,6 +17,7 @@ import time
 from collections import defaultdict
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ KEEP = 120
 GAP = 10.0
 #: Bytes an hour that a process may seem to grow by, by the line through its last half.
 MOST_GROWTH = 1024 * 1024
-#: What is replaced after so many images, and seconds within which it was, under all the load it takes.
-RECYCLED, GENERATION = {"decoder"}, 300.0
+#: Samples of a decoder that say what it holds: one that was there for less time has not seen all photographs yet.
+SETTLED = 6
 ROLES = {"pixelmill serve": "serve", "pixelmill api": "api", "pixelmill worker": "worker", "valkey-server": "valkey"}
 
 
@@ -49,17 +50,19 @@ def status(pid: int) -> tuple[int, int]:
 
 
 def sample(service: servers.Service) -> dict[str, Any]:
-    """Memory and files by process, sizes of what is on the disk. Decoders are one number: they replace each other."""
+    """Memory and files by process, sizes of what is on the disk. Of the decoders, which are replaced, that of the
+    largest, and the memory of each by its number."""
     memory: dict[str, int] = {}
     files: dict[str, int] = {}
+    decoders: dict[int, tuple[int, int]] = {}
     for pid, line in service.family().items():
         role = next((role for words, role in ROLES.items() if words in line), None)
         if role:
             memory[role], files[role] = status(pid)
         if role == "worker":
-            decoders = [status(child) for child in children(pid)]
-            memory["decoder"] = max((one[0] for one in decoders), default=0)
-            files["decoder"] = max((one[1] for one in decoders), default=0)
+            decoders = {child: status(child) for child in children(pid)}
+            memory["decoder"] = max((one[0] for one in decoders.values()), default=0)
+            files["decoder"] = max((one[1] for one in decoders.values()), default=0)
     sizes: dict[str, int] = defaultdict(int)
     for folder, _, names in os.walk(service.data_dir):  # which forgives what is deleted meanwhile
         for path in (Path(folder, name) for name in names):
@@ -67,7 +70,8 @@ def sample(service: servers.Service) -> dict[str, Any]:
             kind = "database" if place.startswith("pixelmill.db") else place
             with suppress(OSError):
                 sizes[kind] += path.stat().st_size
-    return {"memory": memory, "files": files, "disk": dict(sizes)}
+    each = {str(pid): held for pid, (held, _) in decoders.items() if held}
+    return {"memory": memory, "decoders": each, "files": files, "disk": dict(sizes)}
 
 
 class Clients:
@@ -114,13 +118,24 @@ def slope(points: list[tuple[float, float]]) -> float:
     return statistics.linear_regression(*zip(*points, strict=True)).slope * 3600
 
 
-def peaks(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The highest of each :data:`GENERATION`: a process that is replaced starts low again, which is no trend."""
-    highest: dict[int, tuple[float, float]] = {}
-    for at, value in points:
-        part = int(at // GENERATION)
-        highest[part] = max(highest.get(part, (at, value)), (at, value), key=lambda point: point[1])
-    return [*highest.values()]
+def decoders(samples: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    """For each decoder that was there long enough, the middle of its time and of what it held."""
+    seen: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for one in samples:
+        for pid, held in one["decoders"].items():
+            seen[pid].append((one["at"], held))
+    middles = [zip(*points, strict=True) for points in seen.values() if len(points) >= SETTLED]
+    return [(statistics.median(ats), statistics.median(helds)) for ats, helds in middles]
+
+
+def trend(points: list[tuple[float, float]]) -> float:
+    """The middle one of the slopes between any two points (Theil and Sen), in units an hour.
+
+    For decoders: some hold a buffer more than others from their first minute to their last, and a line of least squares
+    would tell when these happened to be.
+    """
+    slopes = [(y - b) / (x - a) for (a, b), (x, y) in combinations(points, 2) if x != a]
+    return statistics.median(slopes) * 3600 if slopes else 0.0
 
 
 def judge(samples: list[dict[str, Any]]) -> dict[str, Any]:
@@ -130,7 +145,7 @@ def judge(samples: list[dict[str, Any]]) -> dict[str, Any]:
     growth = {}
     for name in half[-1]["memory"]:
         points = [(one["at"], one["memory"].get(name, 0)) for one in half]
-        growth[name] = round(slope(peaks(points) if name in RECYCLED else points))
+        growth[name] = round(trend(decoders(half)) if name == "decoder" else slope(points))
         if growth[name] > MOST_GROWTH:
             broken.append(f"memory of {name} grows by {growth[name] / 1e6:.1f} MB an hour")
     handles = {name: round(slope([(one["at"], one["files"].get(name, 0)) for one in half]), 2) for name in growth}

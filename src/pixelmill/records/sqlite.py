@@ -125,6 +125,8 @@ class Sqlite:
         made.execute("PRAGMA foreign_keys=ON")
         if self._write:  # what may wait is BEGIN alone, which does so above
             made.execute("PRAGMA busy_timeout=0")
+        else:  # several, each with 2 MB of pages, would be most of what this process grows by
+            made.execute("PRAGMA cache_size=-512")
         return made
 
 
