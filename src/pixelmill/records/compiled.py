@@ -75,7 +75,7 @@ class Known:
         self, connection: Connection, statement: Any, values: Values | Sequence[Values] | None
     ) -> Compiled | None:
         """None for what SQLAlchemy is to execute. So is everything at first sight: most of it is not seen again."""
-        if not isinstance(statement, Statement):
+        if not isinstance(statement, Statement) or values == []:
             return None
         forms = self._seen.get(statement)
         if forms is None:
@@ -101,5 +101,11 @@ def _compile(statement: Statement, names: Sequence[str], dialect: Dialect) -> Co
         len(fixed) < len(defaults),
         # What is not given, and has no value of its own, is an error that SQLAlchemy tells.
         {name for name in made.positiontup or () if made.binds[name].required} - {*names, *fixed},
+        isinstance(statement, Select) and _named_twice(statement),
     )
     return None if any(needs_help) else Compiled(made, fixed, dialect)
+
+
+def _named_twice(statement: Select[Any]) -> bool:
+    names = [column.key for column in statement.selected_columns]
+    return len(set(names)) < len(names)

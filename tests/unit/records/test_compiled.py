@@ -155,6 +155,8 @@ def test_what_breaks_a_rule_is_sqlalchemys_error(connection: Connection) -> None
         (insert(made_up), {"id": 1}),
         (insert(things).returning(things.c.id), row(1)),
         (FIND, {}),
+        (select(things.c.id, made_up.c.id).join(made_up, made_up.c.id == things.c.id), {}),
+        (INSERT, []),
         (things, {}),
         ("SELECT 1", None),
     ],
