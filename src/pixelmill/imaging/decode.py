@@ -106,6 +106,11 @@ def load(data: Buffer, header: Header, size: Size, animated: bool) -> pyvips.Ima
         from pixelmill.imaging.read import heic, jxl
 
         return scale_to((heic if header.format == "heic" else jxl).load(data), size)
+    if header.format == "avif" and header.image is not None:
+        from pixelmill.imaging.read import avif
+
+        if (image := avif.load(data, header.image)) is not None:
+            return scale_to(image, size)
     source = pyvips.Source.new_from_memory(data)  # no copy, unlike a buffer in pyvips
     # thumbnail_source ignores the argument fail_on (libvips 8.18.7), the option string is honoured.
     options = "fail_on=truncated"

@@ -1,0 +1,55 @@
+"""AVIF by Pillow, whose decoder is dav1d: four times as fast as aom's, the only one in libvips' wheel.
+
+Only what is plain. Deep colours, sequences, and what libheif turns or cuts for its container, libvips reads as before.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pyvips
+from PIL import AvifImagePlugin, ExifTags, Image
+
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # processes are what runs in parallel
+Image.MAX_IMAGE_PIXELS = None  # our own limits were held against the header already
+
+_MODES = {3: "RGB", 4: "RGBA"}
+#: Pixels of the largest that is read here: Pillow holds each four times over.
+_MOST = 50_000_000
+#: Pixels a byte. Where there are more, the size may be a lie of the container: dav1d's user libavif then stretches what
+#: there is to that size, while libheif tells that they differ.
+_DENSE = 1_000
+#: What libvips keeps of a file beside its pixels.
+_KEPT = ("exif-", "xmp-data", "iptc-data", "icc-profile-data")
+
+
+def load(data: Any, header: pyvips.Image) -> pyvips.Image | None:
+    """The image at full size, with what libvips found beside pixels (``header``). None: libvips is to read it.
+
+    So too when it is damaged: then libvips says why.
+    """
+    pixels = header.width * header.height
+    if header.format != "uchar" or header.bands not in _MODES or pixels > min(_MOST, _DENSE * len(data)):
+        return None
+    try:
+        with Image.open(io.BytesIO(data), formats=("AVIF",)) as file:
+            plain = (
+                file.size == (header.width, header.height)
+                and file.mode == _MODES[header.bands]
+                and getattr(file, "n_frames", 1) == 1
+                and file.getexif().get(ExifTags.Base.Orientation, 1) == 1
+            )
+            if not plain:
+                return None
+            raw = file.tobytes()
+    except MemoryError:
+        raise
+    except Exception:  # Pillow raises what it meets in a broken file
+        return None
+    image = pyvips.Image.new_from_memory(raw, header.width, header.height, header.bands, "uchar")
+    image = image.copy(interpretation="srgb")
+    for field in header.get_fields():
+        if field.startswith(_KEPT):
+            image.set_type(header.get_typeof(field), field, header.get(field))
+    return image
