@@ -62,7 +62,7 @@ def test_of_moving_pictures_it_is_the_still_one_too() -> None:
     data = known_brand(hostile.avif(frames=3))
     found = load(data)
     assert found is not None
-    assert difference(found, by_libvips(data))[0] < 1
+    assert difference(found, by_libvips(data))[0] < 2
 
 
 def test_what_lies_beside_the_pixels_is_kept() -> None:
