@@ -39,7 +39,7 @@ def bundled() -> Iterator[tuple[str, str, str]]:
     import imagecodecs
     import pi_heif
     import pyvips
-    from PIL import features
+    from PIL import AvifImagePlugin, features
 
     yield "pyvips-binary", "libvips", ".".join(str(pyvips.version(part)) for part in range(3))
     library = next(Path(pyvips.__file__).parent.parent.glob("pyvips_binary.libs/libvips-*"))
@@ -59,6 +59,9 @@ def bundled() -> Iterator[tuple[str, str, str]]:
     for feature in ("freetype2", "littlecms2", "webp", "avif", "jpg_2000", "libtiff", "libjpeg_turbo", "raqm"):
         if (version := features.version(feature)) not in _UNKNOWN:
             yield "pillow", feature, str(version)
+    for codec in ("dav1d", "aom"):
+        if version := AvifImagePlugin.get_codec_version(codec):
+            yield "pillow", codec, version.partition("-")[0]
 
 
 def hashes() -> dict[str, list[str]]:
