@@ -6,8 +6,7 @@ import asyncio
 import io
 import os
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import pytest
 from PIL import Image as Pillow
 
 from pixelmill.imaging import Decoders, Limits
-from pixelmill.imaging.results import Result
 from pixelmill.pipeline import Millhand, Presence, Reconciler
 from pixelmill.pipeline.ending import replay
 from pixelmill.pipeline.presence import bury
@@ -236,14 +234,12 @@ async def test_two_of_one_slot_do_not_bury_each_other_in_turns(parts: Parts) -> 
 
 
 class Deadly(Decoders):
-    """A pool in which every image ends its decoder, once its header was read."""
+    """A pool in which every image ends its decoder, before it could be done."""
 
-    async def make(self, *given: Any, **more: Any) -> AsyncGenerator[Result, None]:
-        async with aclosing(super().make(*given, **more)) as results:
-            async for result in results:
-                for pid in self.pids:
-                    os.kill(pid, signal.SIGSEGV)
-                yield result
+    async def _take(self, home: Any) -> Any:
+        child = await super()._take(home)
+        os.kill(child.process.pid, signal.SIGSEGV)
+        return child
 
 
 async def test_an_image_that_ends_its_decoder_twice_is_poison(parts: Parts, photo: Path) -> None:
