@@ -26,7 +26,7 @@ READ_BY = {
     "png": "libvips",
     "webp": "libvips, still and animated",
     "gif": "libvips, still and animated",
-    "avif": "Pillow (dav1d), the still picture of an animation; deep colours by libvips (libheif, aom)",
+    "avif": "Pillow (dav1d), the still picture of an animation; what is not plain by libvips (libheif, aom)",
     "heic": "pi-heif (libheif, libde265)",
     "tiff": "libvips, the first page",
     "jxl": "imagecodecs (libjxl), the first frame",

@@ -11,6 +11,7 @@ import structlog
 
 from pixelmill import memory, records, secret
 from pixelmill.imaging import Decoders, Limits
+from pixelmill.imaging.sandbox.pool import HURRY
 from pixelmill.pipeline import Adopter, Backfill, Deliverer, Intake, Millhand, Presence, Reconciler, Wanted, targets
 from pixelmill.queue import Done, Failed, Foreign, Job, Later, Limiter, Queue, Slots, Worker, embedded, policies
 from pixelmill.recipes import load_presets
@@ -150,6 +151,14 @@ async def backfill(settings: Settings, wanted: Wanted, told: Callable[[int, str]
         return await Backfill(intake, bucket, wanted).run(told, again=again)
 
 
+def niceness(settings: Settings) -> int:
+    """What a worker process takes for itself of the niceness that its decoders have: it comes between them and the API.
+
+    Not so much that those for what is urgent could not be less nice than the others.
+    """
+    return min(settings.nice // 2, max(0, settings.nice - HURRY))
+
+
 async def worker(settings: Settings, stop: asyncio.Event) -> None:
     """Work until ``stop`` is set; then finish what is begun, or hand it back when the grace period is over.
 
@@ -158,7 +167,7 @@ async def worker(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         db, store, jobs = await _stores(settings, stack)
         limits = Limits.of(settings, max_bytes=settings.max_file_bytes)
-        nice = settings.nice - settings.nice // 2  # beside that of the worker itself: `cli/worker.py`
+        nice = settings.nice - niceness(settings)
         decoders = Decoders(settings.workers, limits, urgent=settings.urgent_workers, nice=nice)
         await decoders.start()
         stack.push_async_callback(decoders.close)

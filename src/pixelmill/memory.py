@@ -20,8 +20,7 @@ def trim() -> None:
     """Have the C library give back what it keeps of freed memory. Nothing where it cannot be asked to (musl, macOS).
 
     It gives back by itself only what is free at the end of a heap: one small thing there keeps the megabytes before
-    it, and a process that runs for long looks as if it grew (malloc_trim(3)). Takes a millisecond or two, in which
-    other threads of Python go on.
+    it, and a process that runs for long looks as if it grew (malloc_trim(3)). Takes a millisecond or two.
     """
     if _malloc_trim is not None:
         _malloc_trim(0)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from functools import partial
 
 import pytest
 
-from pixelmill.tasks import look_at_error
+from pixelmill.tasks import look_at_error, some_at_a_time
 
 
 @pytest.mark.parametrize("looked_at", [True, False])
@@ -33,3 +34,32 @@ async def test_a_task_that_was_canceled_has_no_error() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_some_at_a_time() -> None:
+    at_it, most = 0, 0
+
+    async def double(number: int) -> int:
+        nonlocal at_it, most
+        at_it += 1
+        most = max(most, at_it)
+        for _ in range(10 - number):  # the first takes longest
+            await asyncio.sleep(0)
+        at_it -= 1
+        return 2 * number
+
+    assert await some_at_a_time([partial(double, number) for number in range(10)], 3) == list(range(0, 20, 2))
+    assert most == 3
+    assert await some_at_a_time([], 3) == []
+
+
+async def test_one_that_fails_does_not_stop_the_others() -> None:
+    done: list[int] = []
+
+    async def half(number: int) -> None:
+        await asyncio.sleep(0)
+        done.append(1 // number)
+
+    with pytest.raises(ZeroDivisionError):
+        await some_at_a_time([partial(half, number) for number in (0, 1, 1)], 1)
+    assert done == [1, 1]

@@ -18,13 +18,13 @@ def worker() -> None:
     settings = load_settings()
     check_queue(settings)
     logs.configure(settings.log_level)
-    os.nice(settings.nice // 2)  # requests are answered first, and decoders are nicer still
     run(_run(settings), "worker")
 
 
 async def _run(settings: Settings) -> None:
     from pixelmill import app
 
+    os.nice(app.niceness(settings))
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -85,7 +85,7 @@ class Presence:
                 log.warning("no beat: the records are out of reach")
             except Exception:
                 log.exception("no beat")
-            await asyncio.to_thread(memory.trim)
+            memory.trim()  # here, for a thread would have to be free first, and a beat waits for nobody
             await asyncio.sleep(self._settings.lease_seconds / 3)
 
     async def _beat(self) -> None:

@@ -22,6 +22,7 @@ from pixelmill.records.retention import Doomed, Part
 from pixelmill.records.tables import now
 from pixelmill.settings import Settings
 from pixelmill.storage import Storage, keys
+from pixelmill.tasks import some_at_a_time
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Retainer:
         end = time.monotonic() + ROUND / 3
         done = 0
         while True:
-            ends = [await cls._tried(step(one), one) for one in await find()]
+            ends = await some_at_a_time([partial(cls._tried, step, one) for one in await find()], retention.TOGETHER)
             done += sum(ends)
             if not ends or not all(ends) or time.monotonic() > end:
                 return done
@@ -103,10 +104,10 @@ class Retainer:
         return True
 
     @staticmethod
-    async def _tried(step: Awaitable[bool], one: Doomed) -> bool:
+    async def _tried(step: Callable[[Doomed], Awaitable[bool]], one: Doomed) -> bool:
         """What cannot be deleted now holds up nothing else, and is tried again in the next round."""
         try:
-            return await step
+            return await step(one)
         except (OSError, PixelmillError) as error:
             _not_yet(error)
             log.warning("batch %s is not deleted yet: %s", one.batch_id, error)

@@ -93,6 +93,10 @@ class Queue:
         """
         if await client.blpop([self._door], seconds) is None:
             return False
+        return await self.has_urgent(client)
+
+    async def has_urgent(self, client: Redis) -> bool:
+        """Whether something urgent waits that nobody has taken."""
         return bool(await client.llen(self._protocol.keys["wait"]))
 
     async def known(self, jobs: Sequence[Job]) -> list[bool]:

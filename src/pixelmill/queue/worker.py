@@ -135,9 +135,13 @@ class Worker:
         self._slots.changed.clear()
         room = asyncio.create_task(self._slots.changed.wait())
         try:
+            listened = True
             while not (self._slots.has_urgent and self._held_up()):
+                listened = False
                 if (await asyncio.wait({room}, timeout=_MOMENT))[0]:
                     return False
+            if not listened and await self._queue.has_urgent(self._client):
+                return True  # its knock may be over
             knock = self._listen()
             await asyncio.wait({room, knock}, return_when=asyncio.FIRST_COMPLETED)
             return knock.done() and not room.done() and knock.result()

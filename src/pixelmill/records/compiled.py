@@ -20,6 +20,8 @@ from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 Values = Mapping[str, Any]
 Statement = Select[Any] | Insert | Update | Delete
+_GIVEN = object()
+"""In place of a value that each row must give."""
 
 
 class Compiled:
@@ -30,7 +32,7 @@ class Compiled:
         self._in: list[tuple[str, Any, Callable[[Any], Any] | None]] = []
         for name in made.positiontup or ():
             bound = made.binds[name]
-            fixed = defaults.get(name, bound.effective_value)
+            fixed = defaults.get(name, _GIVEN if bound.required else bound.effective_value)
             self._in.append((name, fixed, bound.type.dialect_impl(dialect).bind_processor(dialect)))
         self._metadata: SimpleResultMetaData | None = None
         if isinstance(made.statement, Select):
@@ -43,7 +45,7 @@ class Compiled:
     ) -> IteratorResult[Any] | sqlite3.Cursor:
         """Of what returns rows a result of SQLAlchemy, of everything else what has its ``rowcount``.
 
-        Raises SQLAlchemy's IntegrityError, as it would itself.
+        Raises SQLAlchemy's IntegrityError, as it would itself, and KeyError for a row that lacks what the first has.
         """
         try:
             if values is None or isinstance(values, Mapping):
@@ -57,7 +59,7 @@ class Compiled:
     def _row(self, values: Values) -> list[Any]:
         row = []
         for name, fixed, convert in self._in:
-            value = values.get(name, fixed)
+            value = values[name] if fixed is _GIVEN else values.get(name, fixed)
             row.append(value if convert is None else convert(value))
         return row
 

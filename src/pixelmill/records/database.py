@@ -147,13 +147,17 @@ def _server(url: URL, pool: int) -> AsyncEngine:
     return engine
 
 
+#: What the driver raises by itself where no statement of SQLAlchemy's is run.
+_SQLITE = (sqlite3.OperationalError, sqlite3.InterfaceError)
+
+
 @asynccontextmanager
 async def _reachable() -> AsyncIterator[None]:
     """A server that cannot be reached, or a lock or a connection not given in time, is `unavailable`; a fault of ours
     is not."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout, sqlite3.OperationalError, OSError, TimeoutError) as error:
+    except (*_SQLITE, OperationalError, InterfaceError, PoolTimeout, OSError, TimeoutError) as error:
         raise PixelmillError("unavailable", "The database did not answer; try again in a moment.") from error
     except DBAPIError as error:
         if error.connection_invalidated:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
 from sqlalchemy import and_, delete, or_, select, update
 
@@ -22,7 +23,10 @@ from pixelmill.records.keys import By
 from pixelmill.records.models import Retention
 from pixelmill.records.tables import attempts, batches, deliveries, events, images, uploads, variants
 from pixelmill.records.transaction import Transaction
+from pixelmill.tasks import some_at_a_time
 
+#: Batches at a time: each waits mostly for the disk or a server, and on SQLite one wait for a sync does for all.
+TOGETHER = 4
 #: Ends of a try that its worker did not see to itself: it may still write.
 _UNSEEN = ("lost", "canceled")
 
@@ -66,20 +70,21 @@ async def due(db: Database, part: Part, at: datetime, limit: int = 20) -> list[D
     query = select(batches.c.id).where(until <= at, batches.c.deleting.is_(False)).order_by(until).limit(limit)
     async with db.read() as connection:
         ids = [row.id for row in await connection.execute(query)]
-    found = []
-    for batch_id in ids:
-        async with db.write() as tx:
-            batch = await batch_records.lock(tx, batch_id)
-            its_until: datetime | None = getattr(batch.retention, f"{part}_until") if batch else None
-            if batch is None or its_until is None or its_until > at:
-                continue  # it was opened again, and has no time until its next end
-            if not getattr(batch.retention, f"{part}_gone"):
-                news = [News(f"{part}.deleted")]
-                await log(tx, batch_id, batch.seq, news, **{f"{part}_gone": True})
-                if part is Part.RESULTS:
-                    await known.give_up(tx, batch_id)
-            found.append(Doomed(batch_id, await _stray_keys(tx, batch_id) if part is Part.ORIGINALS else ()))
-    return found
+    marked = await some_at_a_time([partial(_mark, db, part, at, batch_id) for batch_id in ids], TOGETHER)
+    return [one for one in marked if one]
+
+
+async def _mark(db: Database, part: Part, at: datetime, batch_id: str) -> Doomed | None:
+    async with db.write() as tx:
+        batch = await batch_records.lock(tx, batch_id)
+        its_until: datetime | None = getattr(batch.retention, f"{part}_until") if batch else None
+        if batch is None or its_until is None or its_until > at:
+            return None  # it was opened again, and has no time until its next end
+        if not getattr(batch.retention, f"{part}_gone"):
+            await log(tx, batch_id, batch.seq, [News(f"{part}.deleted")], **{f"{part}_gone": True})
+            if part is Part.RESULTS:
+                await known.give_up(tx, batch_id)
+        return Doomed(batch_id, await _stray_keys(tx, batch_id) if part is Part.ORIGINALS else ())
 
 
 async def _forget_uploads(tx: Transaction, keys: Iterable[str | None]) -> None:
@@ -101,7 +106,7 @@ async def _stray_keys(tx: Transaction, batch_id: str) -> tuple[str, ...]:
 
 async def gone(db: Database, part: Part, batch_id: str) -> bool:
     """Note that the bytes of a part are deleted. True: that was the last part, and the batch is ``deleting`` now."""
-    async with db.write() as tx:
+    async with db.write(lasting=False) as tx:  # what a power cut undoes is done again
         batch = await batch_records.lock(tx, batch_id)
         if batch is None:
             return False
@@ -158,10 +163,10 @@ async def may_still_write(db: Database, batch_id: str, since: datetime) -> bool:
 async def erase(db: Database, batch_id: str, page: int = 500) -> None:
     """Delete the rows of a batch that is ``deleting``: images (with variants and tries), events, deliveries, batch.
 
-    What a webhook has still to be told stays until it is.
+    What a webhook has still to be told stays until it is. What a power cut undoes is done again.
     """
     while True:
-        async with db.write() as tx:
+        async with db.write(lasting=False) as tx:
             query = select(images.c.id, images.c.key).where(images.c.batch_id == batch_id).limit(page)
             found = (await tx.execute(query)).all()
             ids = [row.id for row in found]
@@ -170,13 +175,13 @@ async def erase(db: Database, batch_id: str, page: int = 500) -> None:
             await _forget_uploads(tx, [row.key for row in found])
             await tx.execute(delete(images).where(images.c.id.in_(ids)))
     while True:
-        async with db.write() as tx:
+        async with db.write(lasting=False) as tx:
             rows = await tx.execute(select(events.c.id).where(events.c.batch_id == batch_id).limit(page))
             numbers = [row.id for row in rows]
             if not numbers:
                 break
             await tx.execute(delete(events).where(events.c.id.in_(numbers)))
-    async with db.write() as tx:
+    async with db.write(lasting=False) as tx:
         over = deliveries.c.state.in_(("delivered", "failed"))
         await tx.execute(delete(deliveries).where(deliveries.c.batch_id == batch_id, over))
         await tx.execute(delete(batches).where(batches.c.id == batch_id, batches.c.deleting.is_(True)))

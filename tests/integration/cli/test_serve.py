@@ -8,6 +8,7 @@ import socket
 import subprocess
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,9 @@ def test_requests_go_before_work_and_recording_before_decoding(start_service: St
     service = start_service()
 
     def niceness(pid: int) -> int:
-        return os.getpriority(os.PRIO_PROCESS, pid)
+        with suppress(ProcessLookupError):  # a decoder may be replaced meanwhile
+            return os.getpriority(os.PRIO_PROCESS, pid)
+        return -1
 
     def decoders(worker: int) -> list[int]:
         return [int(pid) for pid in Path(f"/proc/{worker}/task/{worker}/children").read_text().split()]

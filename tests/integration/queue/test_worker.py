@@ -216,7 +216,7 @@ async def test_delayed_jobs_come_when_they_are_due_and_not_before(queue: Queue) 
 
 
 async def test_later_is_the_same_job_again(queue: Queue) -> None:
-    record = Record(a=[Later(0.2), Later(0), Done()])
+    record = Record(a=[Later(2), Later(0), Done()])  # long enough to be seen on a busy machine
     await queue.add([Job("a", 4)])
     async with working(queue, record, block_seconds=60):
         await until(lambda: counted(queue, delayed=1))

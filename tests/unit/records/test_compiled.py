@@ -141,6 +141,17 @@ def test_names_that_are_set_make_the_text(connection: Connection) -> None:
     assert connection.execute(select(things.c.name, things.c.good)).one() == ("x", False)
 
 
+def test_a_row_that_lacks_a_value_is_refused(connection: Connection) -> None:
+    known = Known()
+    rows = [row(1), {"id": 2, "facts": {}}]
+    known.compiled(connection, INSERT, rows)
+    compiled = known.compiled(connection, INSERT, rows)
+    assert compiled is not None
+    with pytest.raises(KeyError):
+        compiled.run(raw(connection), rows)
+    assert connection.execute(select(func.count()).select_from(things)).scalar() == 0
+
+
 def test_what_breaks_a_rule_is_sqlalchemys_error(connection: Connection) -> None:
     run(connection, INSERT, row(1))
     with pytest.raises(IntegrityError):

@@ -16,8 +16,6 @@ from pixelmill.errors import PixelmillError
 from pixelmill.imaging.steps._pixels import scale_to
 from pixelmill.recipes.step import Size
 
-Image.MAX_IMAGE_PIXELS = None  # our own limits were held against the header already
-
 
 def load(data: Any, size: Size, reduction: int) -> pyvips.Image:
     """Luma of exactly ``size``, as stored; ``reduction`` (1, 2, 4 or 8) is what the decoder shrinks it by."""
