@@ -36,6 +36,8 @@ GAP = 10.0
 MOST_GROWTH = 1024 * 1024
 #: Samples of a decoder that say what it holds: one that was there for less time has not seen all photographs yet.
 SETTLED = 6
+#: So many of them tell a trend.
+FEW = 6
 ROLES = {"pixelmill serve": "serve", "pixelmill api": "api", "pixelmill worker": "worker", "valkey-server": "valkey"}
 
 
@@ -128,6 +130,16 @@ def decoders(samples: list[dict[str, Any]]) -> list[tuple[float, float]]:
     return [(statistics.median(ats), statistics.median(helds)) for ats, helds in middles]
 
 
+def decoder_growth(samples: list[dict[str, Any]]) -> float:
+    """How the decoders' memory grows, in units an hour: from one to the next, or, where these are few, within each."""
+    points = decoders(samples)
+    if len(points) >= FEW:
+        return trend(points)
+    pids = {pid for one in samples for pid in one["decoders"]}
+    within = [[(one["at"], one["decoders"][pid]) for one in samples if pid in one["decoders"]] for pid in pids]
+    return max(map(slope, within), default=0.0)
+
+
 def trend(points: list[tuple[float, float]]) -> float:
     """The middle one of the slopes between any two points (Theil and Sen), in units an hour.
 
@@ -145,7 +157,7 @@ def judge(samples: list[dict[str, Any]]) -> dict[str, Any]:
     growth = {}
     for name in half[-1]["memory"]:
         points = [(one["at"], one["memory"].get(name, 0)) for one in half]
-        growth[name] = round(trend(decoders(half)) if name == "decoder" else slope(points))
+        growth[name] = round(decoder_growth(half) if name == "decoder" else slope(points))
         if growth[name] > MOST_GROWTH:
             broken.append(f"memory of {name} grows by {growth[name] / 1e6:.1f} MB an hour")
     handles = {name: round(slope([(one["at"], one["files"].get(name, 0)) for one in half]), 2) for name in growth}

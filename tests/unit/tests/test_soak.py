@@ -40,3 +40,8 @@ def test_what_grows_is_told() -> None:
         "memory of worker grows by 3.0 MB an hour",
         "memory of decoder grows by 4.0 MB an hour",
     ]
+
+
+def test_a_decoder_that_is_never_replaced_and_grows_is_told() -> None:
+    grown = [one | {"decoders": {"1": 140 * MB + 5 * MB * one["at"] / 3600}} for one in samples(0, 0)]
+    assert soak.judge(grown)["broken"] == ["memory of decoder grows by 5.0 MB an hour"]
