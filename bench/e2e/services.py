@@ -11,9 +11,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import tree
 
 MOST_BYTES = "64000000"
 
@@ -89,12 +91,16 @@ def _process(command: list[str], folder: Path, env: dict[str, str]) -> Iterator[
     try:
         yield process
     finally:
+        its = tree.family(process.pid)[1:]
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        for pid in its:  # thumbor leaves its own behind
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         log.close()
 
 
