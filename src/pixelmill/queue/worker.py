@@ -151,7 +151,8 @@ class Worker:
     def _held_up(self) -> bool:
         """Whether something urgent would wait longer than it must: for a job that is not, or for jobs that take long.
 
-        Where all are urgent and short, the next slot is free at once: to let one in beside them costs five commands.
+        Where all are urgent and short, the next slot is free at once: to let one in beside them costs the queue
+        several commands.
         """
         long_ago = time.monotonic() - _MOMENT
         jobs = self._active.values()
