@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from PIL import Image
 from sqlalchemy import Row, select, update
 
+from pixelmill.errors import PixelmillError
 from pixelmill.records import Database
 from pixelmill.records.tables import attempts, batches, deliveries, events, images, now, variants
 from pixelmill.storage import Storage
@@ -65,10 +68,31 @@ async def let_time_pass(db: Database) -> None:
             await tx.execute(update(batches).where(until.is_not(None)).values({until: long_ago}))
 
 
+async def emptied(db: Database, storage: Storage, patience: float) -> list[str]:
+    """Wait until retention has left nothing; what is broken when nothing went for ``patience`` seconds."""
+    left, last = await left_over(db, storage), time.monotonic()
+    while left != (0, 0):
+        if time.monotonic() - last > patience:
+            return [f"left after retention (batches, objects): {left}"]
+        await asyncio.sleep(0.5)
+        with suppress(PixelmillError):  # the server is coming back
+            before, left = left, await left_over(db, storage)
+            if left < before:
+                last = time.monotonic()
+    return []
+
+
 async def check(
-    db: Database, storage: Storage, *, accepted: dict[int, str], sent: Iterable[int], told: Counter[tuple[str, str]]
+    db: Database,
+    storage: Storage,
+    *,
+    accepted: Mapping[int, str],
+    sent: Mapping[int, int],
+    told: Counter[tuple[str, str]],
 ) -> Findings:
-    """``accepted``: requests by number that were answered with 202, and their batches; ``sent``: all numbers.
+    """``accepted``: requests by number that were answered with 202, and their batches.
+
+    ``sent``: files of every request by its number, answered or not.
 
     ``told``: how often the receiver of webhooks got each (batch, message id).
     """
@@ -92,6 +116,8 @@ async def check(
     found.expect(not twice, f"requests that were done twice, in spite of their key: {twice}")
 
     for batch in its_batches.values():
+        files = sent.get(batch.metadata["number"], 0)
+        found.expect(batch.total == files, f"batch {batch.id} has {batch.total} images of {files} files")
         _batch(found, batch, its_images[batch.id], its_variants, sorted(its_events[batch.id], key=lambda e: e.seq))
     await _bytes(found, storage, its_batches, its_images, its_variants)
     _webhooks(found, its_batches, await rows(db, deliveries), told)

@@ -101,8 +101,8 @@ class Rig(ABC):
             await asyncio.sleep(0.5)
         return []
 
-    async def have(self, fault: Fault) -> str:
-        """Let it happen, and mend it; a word on what it hit."""
+    async def have(self, fault: Fault) -> tuple[int, str]:
+        """Let it happen, and mend it; how many it hit, and of what; 0 when it found nobody."""
         kind, _, who = fault.name.partition("-")
         if kind in ("kill", "restart", "freeze"):
             pids = await self._some(who, fault.draw)
@@ -114,24 +114,24 @@ class Rig(ABC):
                     send_signal(pids, signal.SIGCONT)
             else:
                 send_signal(pids, signal.SIGKILL if kind == "kill" else signal.SIGTERM)
-            return f"{len(pids)} hit"
+            return len(pids), "processes"
         if fault.name == "empty-valkey":
             return await self.empty_valkey()
         if fault.name == "clock":
             hours = (2 * fault.draw - 1) * self.hours
             self.clock.set(hours)
-            return f"{hours:+.2f} h"
+            return 1, f"clock, set to {hours:+.2f} h"
         raise ValueError(fault.name)
 
-    async def empty_valkey(self) -> str:
+    async def empty_valkey(self) -> tuple[int, str]:
         import redis.asyncio as redis
 
         client = redis.Redis.from_url(self.redis_url, socket_timeout=2)
         try:
             await client.flushall()
-            return "emptied"
+            return 1, "server"
         except (redis.RedisError, OSError) as error:
-            return type(error).__name__
+            return 0, type(error).__name__
         finally:
             await client.aclose()
 
@@ -141,7 +141,7 @@ class Rig(ABC):
 
 
 COMMON = [f"{what}-{who}" for what in ("kill", "freeze") for who in ("worker", "api", "decoder", "valkey")]
-COMMON += ["restart-worker", "restart-api", "empty-valkey"]
+COMMON += ["restart-worker", "restart-api", "restart-valkey", "empty-valkey"]
 
 
 class Embedded(Rig):
@@ -191,18 +191,18 @@ class Embedded(Rig):
 
         return embedded.url(self.data)
 
-    async def have(self, fault: Fault) -> str:
+    async def have(self, fault: Fault) -> tuple[int, str]:
         if fault.name == "kill-all":
             assert self._service
             async with self._busy:
                 await asyncio.to_thread(self._service.kill)
                 await self._start()
-            return "the whole tree, started again"
+            return 1, "tree, started again"
         if fault.name == "disk-full":
             return await self._fill(fault.lasts)
         return await super().have(fault)
 
-    async def _fill(self, seconds: float) -> str:
+    async def _fill(self, seconds: float) -> tuple[int, str]:
         filler = self.data / f"filler-{seconds}"
         free = shutil.disk_usage(self.data).free
         with filler.open("wb") as file:
@@ -216,7 +216,7 @@ class Embedded(Rig):
                 await asyncio.sleep(seconds)
             finally:
                 filler.unlink()
-        return f"{free >> 20} MiB taken"
+        return free >> 20, "MiB taken"
 
     async def _start(self) -> None:
         """As a service manager does: again, until it runs."""
@@ -306,6 +306,7 @@ class Apart(Rig):
         self._given = env
         self._draw = random.Random(seed)
         self._storage = ""
+        self._failed = 0
         self._servers: dict[str, Kept] = {}
         self._ours: list[Kept] = []
 
@@ -384,23 +385,24 @@ class Apart(Rig):
             return [pid, *children(pid)]
         return super().victims(who, draw)
 
-    async def have(self, fault: Fault) -> str:
+    async def have(self, fault: Fault) -> tuple[int, str]:
         if fault.name == "restart-postgres":
             self._servers["postgres"].process.send_signal(signal.SIGINT)  # its fast shutdown
-            return "1 hit"
+            return 1, "server"
         if fault.name.startswith("storage-"):
             self._storage = fault.name
-            before = len(self._proxy.seen)
+            before = self._failed
             try:
                 await asyncio.sleep(fault.lasts)
             finally:
                 self._storage = ""
-            return f"{len(self._proxy.seen) - before} requests"
+            return self._failed - before, "requests"
         return await super().have(fault)
 
     def _break(self, request: Request) -> Broken | None:
-        if self._draw.random() < 0.2:  # some come through
+        if not self._storage or self._draw.random() < 0.2:  # some come through
             return None
+        self._failed += 1
         match self._storage:
             case "storage-errors":
                 status = self._draw.choice(["500 Internal Server Error", "503 Slow Down", "502 Bad Gateway"])

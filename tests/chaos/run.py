@@ -9,16 +9,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import mean
 from typing import Any, TextIO
 
 from pixelmill.errors import PixelmillError
@@ -45,6 +47,9 @@ class Run:
         self._rate = rate
         self._out = out
         self._began = time.monotonic()
+        #: Faults that hit something, by kind; and the load average of the machine at each.
+        self._hit: Counter[str] = Counter()
+        self._loads: list[float] = []
 
     def note(self, **line: Any) -> None:
         text = json.dumps({"at": round(time.monotonic() - self._began, 2), **line})
@@ -78,11 +83,14 @@ class Run:
         await asyncio.sleep(fault.at)
         began = time.monotonic()
         try:
-            word = await self._rig.have(fault)
+            hit, what = await self._rig.have(fault)
         except Exception as error:
-            word = f"{type(error).__name__}: {error}"
-            self._rig.surprises.append(f"{fault.name}: {word}")
-        self.note(fault=fault.name, planned=fault.at, took=round(time.monotonic() - began, 2), hit=word)
+            hit, what = 0, f"{type(error).__name__}: {error}"
+            self._rig.surprises.append(f"{fault.name}: {what}")
+        self._hit[fault.name] += hit > 0
+        self._loads.append(os.getloadavg()[0])
+        took = round(time.monotonic() - began, 2)
+        self.note(fault=fault.name, planned=fault.at, took=took, hit=hit, what=what, load=round(self._loads[-1], 1))
 
     async def _look(
         self, db: Database, storage: Any, load: Load, receiver: Receiver, told: Counter[tuple[str, str]]
@@ -105,20 +113,12 @@ class Run:
             db,
             storage,
             accepted={one.number: one.batch_id for one in load.sent if one.batch_id},
-            sent=[one.number for one in load.sent],
+            sent={one.number: one.files for one in load.sent},
             told=told,
         )
         broken += found.broken
         await audit.let_time_pass(db)
-        left = await audit.left_over(db, storage)
-        while left != (0, 0):
-            before = left
-            with suppress(TimeoutError):
-                await self._until(lambda: _gone(audit.left_over(db, storage)), 60)
-            left = await audit.left_over(db, storage)
-            if left >= before:  # a page of batches a round: as long as it goes on, it goes on
-                broken.append(f"left after retention (batches, objects): {left}")
-                break
+        broken += await audit.emptied(db, storage, 60)
         await self._rig.stop()
         waits = sorted(one.seconds for one in load.accepted)
         self.note(
@@ -126,8 +126,11 @@ class Run:
                 "seed": self._seed,
                 "minutes": round(self._seconds / 60, 1),
                 "when": datetime.now(UTC).date().isoformat(),
-                "faults": len(self._faults),
-                "by kind": dict(sorted(Counter(fault.name for fault in self._faults).items())),
+                "commit": _commit(),
+                "load average, mean and most": [round(mean(self._loads), 1), round(max(self._loads), 1)],
+                "hit": self._hit.total(),
+                "found nobody": len(self._faults) - self._hit.total(),
+                "hit by kind": dict(sorted(self._hit.items())),
                 "requests": len(load.sent),
                 "accepted": len(load.accepted),
                 "posts": sum(one.posts for one in load.sent),
@@ -158,12 +161,14 @@ class Run:
             await asyncio.sleep(0.5)
 
 
+def _commit() -> str:
+    """Of the code under test; empty outside a clone."""
+    git = ["git", "-C", servers.ROOT, "rev-parse", "--short", "HEAD"]
+    return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+
+
 async def _none(count: Awaitable[Any]) -> bool:
     return not await count
-
-
-async def _gone(left: Awaitable[tuple[int, int]]) -> bool:
-    return await left == (0, 0)
 
 
 async def chaos(

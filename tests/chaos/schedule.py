@@ -12,8 +12,8 @@ LASTING = {
     "freeze-worker": (11.0, 16.0),
     "freeze-api": (11.0, 16.0),
     "freeze-decoder": (3.0, 16.0),
-    "freeze-valkey": (1.0, 8.0),
-    "freeze-postgres": (1.0, 8.0),
+    "freeze-valkey": (1.0, 16.0),
+    "freeze-postgres": (1.0, 16.0),
     "storage-errors": (3.0, 12.0),
     "storage-slow": (3.0, 12.0),
     "storage-cut": (3.0, 12.0),
@@ -28,6 +28,7 @@ WEIGHTS = {
     "kill-all": 1,
     "restart-worker": 2,
     "restart-api": 2,
+    "restart-valkey": 2,
     "restart-postgres": 2,
     "freeze-worker": 2,
     "freeze-api": 2,
@@ -54,9 +55,13 @@ class Fault:
 
 
 def plan(seed: int, seconds: float, faults: int, kinds: Sequence[str]) -> list[Fault]:
-    """So many faults within so many seconds, at random times, each of the kinds at least once if there is room."""
+    """So many faults within so many seconds, at random times, each of the kinds at least once if there is room.
+
+    Where there is none the kinds are drawn, none twice.
+    """
     draw = random.Random(seed)
-    names = [*kinds[:faults], *draw.choices(kinds, [WEIGHTS[kind] for kind in kinds], k=max(0, faults - len(kinds)))]
+    names = draw.sample(kinds, min(faults, len(kinds)))
+    names += draw.choices(kinds, [WEIGHTS[kind] for kind in kinds], k=faults - len(names))
     draw.shuffle(names)
     times = sorted(draw.uniform(0, seconds) for _ in names)
     return [

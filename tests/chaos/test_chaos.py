@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 
 from pixelmill.records import Database, intents, migrate, sqlite_url, work
 from pixelmill.records.claims import Claim, MadeVariant, Report
@@ -25,10 +25,10 @@ from tests.chaos.schedule import WEIGHTS, plan
 
 async def test_nothing_is_lost_while_everything_breaks(tmp_path: Path) -> None:
     out = io.StringIO()
-    broken = await chaos(tmp_path, on="embedded", seed=6, seconds=12, faults=8, rate=1, disk=64, out=out)
+    broken = await chaos(tmp_path, on="embedded", seed=10, seconds=12, faults=8, rate=1, disk=64, out=out)
     sums = json.loads(out.getvalue().splitlines()[-1])["sums"]
     assert broken == []
-    assert sums["images"] and sums["accepted"] == sums["batches"]
+    assert sums["hit"] and sums["images"] and sums["accepted"] == sums["batches"]
 
 
 def test_a_schedule_is_the_same_for_the_same_seed() -> None:
@@ -67,7 +67,7 @@ async def finish_one(db: Database, storage: Storage) -> None:
 
 async def look(db: Database, storage: Storage, told: int = 1) -> list[str]:
     found = await audit.check(
-        db, storage, accepted={0: "b"}, sent=[0], told=Counter({("b", "msg_m"): told} if told else {})
+        db, storage, accepted={0: "b"}, sent={0: 1}, told=Counter({("b", "msg_m"): told} if told else {})
     )
     return found.broken
 
@@ -83,6 +83,12 @@ async def test_a_run_in_which_all_went_well_passes(database: Database, tmp_path:
 async def _sql(db: Database, statement: object) -> None:
     async with db.write() as tx:
         await tx.execute(statement)  # type: ignore[call-overload]
+
+
+async def _do_twice(db: Database, _: Storage) -> None:
+    async with db.write() as tx:
+        again = (await tx.execute(select(batches))).one()._mapping
+        await tx.execute(insert(batches).values({**again, "id": "again"}))
 
 
 Change = Callable[[Database, Storage], Awaitable[None]]
@@ -103,6 +109,9 @@ BREAKS: dict[str, Change] = {
     "came to nothing": lambda _, storage: storage.put("originals/other/i", b"x"),
     "messages to its webhook": lambda db, _: _sql(db, delete(deliveries)),
     "is due": lambda db, _: _sql(db, update(deliveries).values(state="due")),
+    "has 2 images of 1 files": lambda db, _: _sql(db, update(batches).values(total=2)),
+    "has 1 images of 0 files": lambda db, _: _sql(db, update(batches).values(metadata={"number": 1})),
+    "done twice, in spite of their key": _do_twice,
     "is lost": lambda db, _: _sql(db, delete(batches)),
 }
 
@@ -113,6 +122,17 @@ async def test_a_broken_promise_is_found(database: Database, tmp_path: Path, sen
     await finish_one(database, storage)
     await BREAKS[sentence](database, storage)
     assert any(sentence in one for one in await look(database, storage))
+    await database.close()
+
+
+async def test_what_retention_leaves_is_found(database: Database, tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path / "files")
+    await finish_one(database, storage)
+    assert await audit.emptied(database, storage, 0) == ["left after retention (batches, objects): (1, 2)"]
+    await _sql(database, delete(batches))
+    assert await audit.emptied(database, storage, 0) == ["left after retention (batches, objects): (0, 2)"]
+    await storage.delete_prefix("")
+    assert await audit.emptied(database, storage, 0) == []
     await database.close()
 
 
