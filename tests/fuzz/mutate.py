@@ -11,6 +11,7 @@ import random
 import struct
 import zlib
 from functools import cache
+from typing import Any
 
 import pyvips
 from PIL import Image
@@ -54,6 +55,15 @@ def seeds() -> dict[str, list[bytes]]:
     ]
     found["tiff"] += [(grey > 100).tiffsave_buffer(compression="ccittfax4", bitdepth=1)]
     found["avif"] += [alpha.heifsave_buffer(compression="av1", effort=0)]
+    # A list of its own, so that the numbers of what was found in the first stay.
+    found["avif-kinds"] = [
+        small.heifsave_buffer(compression="av1", effort=0, lossless=True),
+        small.heifsave_buffer(compression="av1", effort=0, subsample_mode="off", profile="p3"),
+        small.heifsave_buffer(compression="av1", effort=0, bitdepth=10),
+        _by_pillow("AVIF", subsampling="4:0:0", speed=10),
+        _by_pillow("AVIF", subsampling="4:2:2", speed=6, range="limited"),
+        _by_pillow("AVIF", side=160, tile_rows=1, tile_cols=1, speed=2),
+    ]
     found["gif"] += [_interlaced_gif()]
     folder = pictures.DATA / "formats"
     found["heic"] = [path.read_bytes() for path in sorted(folder.glob("*.heic"))]
@@ -72,9 +82,13 @@ def _animated(name: str) -> bytes | None:
 
 
 def _interlaced_gif() -> bytes:
+    return _by_pillow("GIF", colours=16, interlace=True)
+
+
+def _by_pillow(format: str, side: int = SIDE, colours: int = 0, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    image = Image.frombytes("RGB", (SIDE, SIDE), pictures.photo(SIDE, SIDE).write_to_memory())
-    image.quantize(16).save(buffer, "GIF", interlace=True)
+    image = Image.frombytes("RGB", (side, side), pictures.photo(side, side).write_to_memory())
+    (image.quantize(colours) if colours else image).save(buffer, format, **options)
     return buffer.getvalue()
 
 
