@@ -67,7 +67,7 @@ GUARDS = _guards(
     ),
     (
         "Secrets that a decoder could tell",
-        "imaging/sandbox/pool.py",
+        "imaging/sandbox/decoder.py",
         "pass_fds=(theirs.fileno(),), env=_environment()",
         "pass_fds=(theirs.fileno(),), env=dict(os.environ)",
         "tests/integration/imaging/test_sandbox.py::test_a_decoder_knows_none_of_our_secrets",

@@ -24,6 +24,7 @@ from pixelmill.errors import PixelmillError
 from pixelmill.imaging import DecoderDied, Decoders, Inspected, Limits, Made, NotMade
 from pixelmill.recipes import Recipe, load_presets, parse_recipe
 from tests import pictures
+from tests.queues import until
 
 PRESETS = load_presets()
 SLOW = parse_recipe(
@@ -83,10 +84,10 @@ async def test_what_is_urgent_does_not_wait_for_what_is_not(photo: Path) -> None
                 started.set()
 
     async with Decoders(1, Limits(), urgent=1) as pool:
-        assert len(pool.pids) == 2
         busy = asyncio.create_task(slow(pool))
         await started.wait()
         waiting = asyncio.create_task(slow(pool))
+        await until(lambda: len(pool.pids) == 2)
         for _ in range(2):  # the place comes back
             with photo.open("rb") as source:
                 assert [r async for r in pool.make(source, PRESETS["default"].recipe, ["default"], urgent=True)]
@@ -94,6 +95,24 @@ async def test_what_is_urgent_does_not_wait_for_what_is_not(photo: Path) -> None
         for task in (busy, waiting):
             task.cancel()
         await asyncio.gather(busy, waiting, return_exceptions=True)
+
+
+async def test_a_decoder_for_what_is_urgent_is_started_when_it_is_needed(photo: Path) -> None:
+    async def make(pool: Decoders, recipe: Recipe) -> None:
+        with photo.open("rb") as source:
+            assert [r async for r in pool.make(source, recipe, names(recipe), urgent=True)]
+
+    async with Decoders(1, Limits(), urgent=1) as pool:
+        for _ in range(2):
+            await asyncio.gather(*(make(pool, PRESETS["default"].recipe) for _ in range(2)))
+        assert len(pool.pids) == 1  # the one that waited was the next
+        jobs = [asyncio.create_task(make(pool, SLOW)) for _ in range(3)]
+        await until(lambda: len(pool.pids) == 2)
+        await make(pool, PRESETS["default"].recipe)
+        assert not any(job.done() for job in jobs)
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
 
 
 async def test_a_file_that_was_deleted_meanwhile_is_still_read(decoders: Decoders, photo: Path) -> None:

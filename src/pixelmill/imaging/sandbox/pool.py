@@ -7,167 +7,44 @@ and are handed on one by one, so the memory of this process stays flat.
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import signal
-import socket
-import sys
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pixelmill.errors import CODES, PixelmillError
-from pixelmill.imaging.results import Inspected, Limits, Made, NotMade, Progress, Result
+from pixelmill.imaging.results import Limits, Progress, Result
 from pixelmill.imaging.sandbox import wire
+from pixelmill.imaging.sandbox.decoder import Decoder, DecoderDied, Gone, cause
 
 if TYPE_CHECKING:
     from pixelmill.recipes import Recipe
 
-START_SECONDS = 60.0
-#: Bytes asked of a decoder's socket at a time, what is larger excepted.
-AT_ONCE = 64 * 1024
 #: By so much less nice are the decoders for what is urgent: three times the CPU of another, where it is short.
 HURRY = 5
 
 
-class DecoderDied(PixelmillError):
-    """A decoder process ended in the middle of a job. ``signal`` is what ended it, 0 when it ended by itself.
-
-    The code is ``timeout`` when we ended it for its deadline, ``out-of-memory`` when it reported that before, and
-    otherwise ``decoder-died``.
-    """
-
-    def __init__(self, signal: int, code: str = "decoder-died", detail: str = "") -> None:
-        super().__init__(code, detail, {"signal": signal})
-        self.signal = signal
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.signal, self.code, self.detail)
-
-
-class _Gone(Exception):
-    """The child's socket closed, or said what no child of ours says."""
-
-
-class _Child:
-    """One process, from the outside."""
-
-    def __init__(self, process: asyncio.subprocess.Process, connection: socket.socket) -> None:
-        self.process = process
-        self.connection = connection
-        self._came = bytearray()
-        self.jobs = 0
-        self.held: list[str] = []
-
-    @classmethod
-    async def start(cls, memory_bytes: int, nice: int) -> _Child:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            ours.setblocking(False)
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-s", "-P", "-m", "pixelmill.imaging.sandbox.child",
-                str(theirs.fileno()), str(os.getpid()), str(memory_bytes), str(nice),
-                pass_fds=(theirs.fileno(),), env=_environment(), cwd="/",
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        child = cls(process, ours)
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                message, _ = await child.receive()
-            child.held = [str(name) for name in message.get("held", [])]
-        except BaseException as error:
-            await child.kill()
-            if isinstance(error, _Gone | TimeoutError):
-                raise PixelmillError("decoder-died", "A decoder process could not be started.") from None
-            raise
-        return child
-
-    def alive(self) -> bool:
-        """Whether it waits for a job: it has not ended, nor closed its socket, nor said anything unasked."""
-        if self.process.returncode is not None or self._came:
-            return False
-        try:
-            self.connection.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
-
-    async def send(self, message: dict[str, Any], fd: int) -> None:
-        frame = memoryview(wire.head(message))
-        lengths, rest = frame[: wire.LENGTHS.size], frame[wire.LENGTHS.size :]
-        try:
-            socket.send_fds(self.connection, [lengths], [fd])
-            await asyncio.get_running_loop().sock_sendall(self.connection, rest)
-        except OSError:
-            raise _Gone from None
-
-    async def receive(self) -> tuple[dict[str, Any], bytearray]:
-        try:
-            text, size = wire.lengths(await self._exactly(wire.LENGTHS.size))
-            message = json.loads(await self._exactly(text))
-            data = await self._exactly(size)
-        except (OSError, ValueError):
-            raise _Gone from None
-        if not isinstance(message, dict):
-            raise _Gone
-        return message, data
-
-    async def _exactly(self, size: int) -> bytearray:
-        """What is small comes together with what follows; what is large goes straight to where it stays."""
-        loop = asyncio.get_running_loop()
-        buffer = bytearray(size)
-        held = min(size, len(self._came))
-        buffer[:held] = self._came[:held]
-        del self._came[:held]
-        view = memoryview(buffer)[held:]
-        while len(view) >= AT_ONCE:
-            count = await loop.sock_recv_into(self.connection, view)
-            if not count:
-                raise _Gone
-            view = view[count:]
-        while view:
-            part = await loop.sock_recv(self.connection, AT_ONCE)
-            if not part:
-                raise _Gone
-            count = min(len(part), len(view))
-            view[:count] = part[:count]
-            self._came += part[count:]
-            view = view[count:]
-        return buffer
-
-    async def kill(self) -> int:
-        """End it at once; its exit status (negative: the signal)."""
-        if self.process.returncode is None:
-            with suppress(ProcessLookupError):
-                # Not by its own kill(): that looks first whether it has ended, takes its exit status if so, and then
-                # asyncio, which waits for the same process, finds none and says 255.
-                os.kill(self.process.pid, signal.SIGKILL)
-        try:
-            return await self.process.wait()
-        finally:
-            self.connection.close()
-
-
-class _Places(asyncio.LifoQueue["_Child | None"]):
+class _Places(asyncio.LifoQueue["Decoder | None"]):
     """Where decoders of one kind wait for work; None stands for one that is still to be started."""
 
     def __init__(self, nice: int) -> None:
         super().__init__()
         self.nice = nice
+        self.wanted = 0
+
+    async def take(self) -> Decoder | None:
+        self.wanted += 1
+        try:
+            return await self.get()
+        finally:
+            self.wanted -= 1
 
 
 class Decoders:
     """A pool of ``size`` decoder processes, and ``urgent`` more for what must not wait until one of these is free.
 
-    These compete for the CPU with the others at a niceness that is :data:`HURRY` less.
+    These compete for the CPU with the others at a niceness that is :data:`HURRY` less. They are started when there is
+    first something to go past: where all is urgent and short, none is needed.
 
     ``recycle_jobs`` and ``recycle_bytes``: a process is replaced after so many jobs, or when it holds more memory.
     """
@@ -184,20 +61,19 @@ class Decoders:
     ) -> None:
         self.size = size
         self.limits = limits or Limits()
-        self._urgent = urgent
         self._recycle_jobs = recycle_jobs
         self._recycle_bytes = recycle_bytes
         self._idle = _Places(nice)
         self._spare = _Places(max(0, nice - HURRY))
-        self._children: set[_Child] = set()
+        self._unstarted = urgent
+        self._children: set[Decoder] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def start(self) -> None:
-        """Start all processes; returns when each has locked itself in."""
-        places = [self._idle] * self.size + [self._spare] * self._urgent
-        for home, child in zip(places, await asyncio.gather(*map(self._spawn, places)), strict=True):
-            home.put_nowait(child)
+        """Start ``size`` processes; returns when each has locked itself in."""
+        for child in await asyncio.gather(*(self._spawn(self._idle) for _ in range(self.size))):
+            self._idle.put_nowait(child)
 
     async def close(self) -> None:
         """End every process, busy or not."""
@@ -243,6 +119,9 @@ class Decoders:
         """
         limits = limits or self.limits
         fd = source.fileno()
+        # One that waits is the next; only who comes after it would wait for long.
+        if not urgent or self._idle.wanted:
+            self._start_spare()
         home = self._spare if urgent and self._idle.empty() and not self._spare.empty() else self._idle
         child = await self._take(home)
         finished = False
@@ -271,18 +150,18 @@ class Decoders:
             await child.kill()
             detail = f"A variant took longer than {limits.seconds:g} seconds."
             raise DecoderDied(signal.SIGKILL, "timeout", detail) from None
-        except (_Gone, ValueError):
+        except (Gone, ValueError):
             status = await child.kill()
-            raise _cause(status) from None
+            raise cause(status) from None
         finally:
             self._give(home, child, last if finished else None)
         if last["kind"] == "error":
             code = last["code"] if last["code"] in CODES else "internal-error"
             raise PixelmillError(code, str(last["detail"]), dict(last.get("extra") or {}))
 
-    async def _take(self, home: _Places) -> _Child:
+    async def _take(self, home: _Places) -> Decoder:
         while True:
-            child = await home.get()
+            child = await home.take()
             if child is None:  # its replacement could not be started: the one who waits tries
                 try:
                     child = await self._spawn(home)
@@ -294,7 +173,7 @@ class Decoders:
                 return child
             self._retire(home, child)
 
-    def _give(self, home: _Places, child: _Child, last: dict[str, Any] | None) -> None:
+    def _give(self, home: _Places, child: Decoder, last: dict[str, Any] | None) -> None:
         """Back to the pool, or out of it: a child that did not finish its job is ended."""
         if self._closed:
             return
@@ -304,49 +183,35 @@ class Decoders:
         else:
             self._retire(home, child)
 
-    def _retire(self, home: _Places, child: _Child) -> None:
+    def _start_spare(self) -> None:
+        while self._unstarted:
+            self._unstarted -= 1
+            self._aside(self._fill(self._spare))
+
+    def _retire(self, home: _Places, child: Decoder) -> None:
+        self._aside(self._replace(home, child))
+
+    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
         """In a task of its own: whoever waits for a process may be canceled, and its place must not go with him."""
-        task = asyncio.create_task(self._replace(home, child))
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _replace(self, home: _Places, child: _Child) -> None:
+    async def _replace(self, home: _Places, child: Decoder) -> None:
         await child.kill()
         self._children.discard(child)
+        await self._fill(home)
+
+    async def _fill(self, home: _Places) -> None:
         try:
             home.put_nowait(await self._spawn(home))
         except Exception:
             home.put_nowait(None)
 
-    async def _spawn(self, home: _Places) -> _Child:
-        child = await _Child.start(self.limits.memory_bytes, home.nice)
+    async def _spawn(self, home: _Places) -> Decoder:
+        child = await Decoder.start(self.limits.memory_bytes, home.nice)
         self._children.add(child)
         return child
 
 
-def _cause(status: int) -> DecoderDied:
-    ended = -status if status < 0 else 0
-    if ended == signal.SIGXCPU:
-        return DecoderDied(ended, "timeout", "The decoder used up its CPU time.")
-    name = signal.Signals(ended).name if ended else f"status {status}"
-    return DecoderDied(ended, "decoder-died", f"The decoder process ended by {name}.")
-
-
-def _environment() -> dict[str, str]:
-    """Nothing of ours that a decoder has no business with: no keys, no addresses."""
-    kept = {name: os.environ[name] for name in ("PYTHONPATH", "LD_LIBRARY_PATH", "SYSTEMROOT") if name in os.environ}
-    return kept | {
-        "PATH": "/usr/bin:/bin",
-        "HOME": "/nonexistent",
-        "LC_ALL": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "MALLOC_ARENA_MAX": "2",
-        "VIPS_CONCURRENCY": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "G_MESSAGES_DEBUG": "",
-        "VIPS_WARNING": "0",
-    }
-
-
-__all__ = ["DecoderDied", "Decoders", "Inspected", "Made", "NotMade"]
+__all__ = ["DecoderDied", "Decoders"]
