@@ -35,6 +35,7 @@ import raw  # noqa: E402
 import services  # noqa: E402
 import tree  # noqa: E402
 from mill import ROOT, Took, mill  # noqa: E402
+from published import PUBLISHED  # noqa: E402
 
 from pixelmill.recipes import Recipe, parse_recipe  # noqa: E402
 
@@ -46,14 +47,6 @@ FORMATS: dict[str, tuple[int | None, str, dict[str, Any]]] = {
     "png": (None, ".png", {}),
     "webp": (75, ".webp", {"Q": 65}),
     "avif": (65, ".avif", {"Q": 65, "effort": 0}),
-}
-#: Requests a second on a c7i.large (2 vCPU): imgproxy/image-servers-benchmark of 2024, and cshum/imagor of May 2026.
-PUBLISHED = {
-    "imgproxy, 2024": {"jpeg": 79.6, "png": 19.2, "webp": 22.0, "avif": 13.2},
-    "imgproxy 4.0.3, 2026": {"jpeg": 82.0, "png": 17.4, "webp": 24.3, "avif": 17.2},
-    "imagor 1.9.1, 2026": {"jpeg": 74.4, "png": 18.6, "webp": 21.2, "avif": 17.8},
-    "thumbor, 2024": {"jpeg": 51.6, "png": 8.9, "webp": 13.2, "avif": 13.1},
-    "thumbor 7.7.7, 2026": {"jpeg": 59.5, "png": 10.2, "webp": 15.8, "avif": 14.9},
 }
 
 

@@ -42,10 +42,10 @@ def _panel(panel: Panel, last: float, along: str) -> list[str]:
     for step in range(5):
         y = bottom - HEIGHT * step / 4
         parts.append(f'<path d="M{LEFT} {y:.1f}H{right}" stroke="#808080" stroke-opacity=".3"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{most * step / 4:.3g}</text>')
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_number(most * step / 4)}</text>')
         x = LEFT + (right - LEFT) * step / 4
-        parts.append(f'<text x="{x:.0f}" y="{bottom + 16}" text-anchor="middle">{last * step / 4:.3g}</text>')
-    parts.append(f'<text x="{right + 12}" y="{bottom + 16}">{escape(along)}</text>')
+        parts.append(f'<text x="{x:.0f}" y="{bottom + 16}" text-anchor="middle">{_number(last * step / 4)}</text>')
+    parts.append(f'<text x="{right + 24}" y="{bottom + 16}">{escape(along)}</text>')
     for number, (name, points) in enumerate(panel.lines.items()):
         colour = COLOURS[number % len(COLOURS)]
         places = [(LEFT + (right - LEFT) * x / last, bottom - HEIGHT * y / most) for x, y in points]
@@ -53,3 +53,7 @@ def _panel(panel: Panel, last: float, along: str) -> list[str]:
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
         parts.append(f'<text x="{right + 12}" y="{TOP + 12 + 18 * number}" fill="{colour}">{escape(name)}</text>')
     return parts
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
