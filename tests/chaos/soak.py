@@ -1,7 +1,7 @@
 """`make soak`: the embedded service under all the load it takes, for an hour; what grows is told and drawn.
 
 ``python -m tests.chaos.soak --minutes 60``: samples go to ``tests/chaos/results/soak-<date>.jsonl``, the last line the
-sums, and the plot to ``docs/images/soak.svg``. Exit status 1 when memory, files or the database grow.
+sums, and the plot to ``docs/images/soak.svg``. Exit status 1 when memory, files, the database or latency grow.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ KEEP = 120
 GAP = 10.0
 #: Bytes an hour that a process may seem to grow by, by the line through its last half.
 MOST_GROWTH = 1024 * 1024
+#: By so much a median may differ between the first and the last third of the last half.
+MOST_SLOWER = 1.5
 #: Samples of a decoder that say what it holds: one that was there for less time has not seen all photographs yet.
 SETTLED = 6
 #: So many of them tell a trend.
@@ -166,14 +168,18 @@ def judge(samples: list[dict[str, Any]]) -> dict[str, Any]:
     database = [max(one["disk"].get("database", 0) for one in part) for part in (half[:third], half[-third:])]
     if database[1] > 1.1 * database[0]:
         broken.append(f"the database grows: {database[0]} bytes, and later {database[1]}")
+    answered, ended = _early_and_late(half, "answered"), _early_and_late(half, "ended")
+    for until, seconds in {"the 202": answered, "the end of a batch": ended}.items():
+        if len(seconds) == 2 and seconds[1] > MOST_SLOWER * seconds[0]:
+            broken.append(f"it takes longer until {until}: {seconds[0]} s, and later {seconds[1]} s")
     return {
         "memory growth, bytes an hour": growth,
         "files growth, an hour": handles,
         "most memory, bytes": {name: max(one["memory"].get(name, 0) for one in half) for name in growth},
         "most files": {name: max(one["files"].get(name, 0) for one in half) for name in growth},
         "database, bytes, early and late": database,
-        "seconds to 202, median, early and late": _early_and_late(half, "answered"),
-        "seconds to the end, median, early and late": _early_and_late(half, "ended"),
+        "seconds to 202, median, early and late": answered,
+        "seconds to the end, median, early and late": ended,
         "broken": broken,
     }
 

@@ -45,3 +45,9 @@ def test_what_grows_is_told() -> None:
 def test_a_decoder_that_is_never_replaced_and_grows_is_told() -> None:
     grown = [one | {"decoders": {"1": 140 * MB + 5 * MB * one["at"] / 3600}} for one in samples(0, 0)]
     assert soak.judge(grown)["broken"] == ["memory of decoder grows by 5.0 MB an hour"]
+
+
+def test_what_takes_longer_and_longer_is_told() -> None:
+    slower = [one | {"answered": [0.1 * (1 + (one["at"] / 2000) ** 2), 0.2]} for one in samples(0, 0)]
+    (told,) = soak.judge(slower)["broken"]
+    assert told.startswith("it takes longer until the 202: 0.2")
