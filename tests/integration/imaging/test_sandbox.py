@@ -106,13 +106,11 @@ async def test_a_decoder_for_what_is_urgent_is_started_when_it_is_needed(photo: 
         for _ in range(2):
             await asyncio.gather(*(make(pool, PRESETS["default"].recipe) for _ in range(2)))
         assert len(pool.pids) == 1  # the one that waited was the next
-        jobs = [asyncio.create_task(make(pool, SLOW)) for _ in range(3)]
-        await until(lambda: len(pool.pids) == 2)
-        await make(pool, PRESETS["default"].recipe)
-        assert not any(job.done() for job in jobs)
-        for job in jobs:
-            job.cancel()
-        await asyncio.gather(*jobs, return_exceptions=True)
+        slow = asyncio.create_task(make(pool, SLOW))
+        await asyncio.gather(*(make(pool, PRESETS["default"].recipe) for _ in range(2)))
+        assert len(pool.pids) == 2 and not slow.done()
+        slow.cancel()
+        await asyncio.gather(slow, return_exceptions=True)
 
 
 async def test_a_file_that_was_deleted_meanwhile_is_still_read(decoders: Decoders, photo: Path) -> None:

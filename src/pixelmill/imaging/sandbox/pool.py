@@ -16,28 +16,13 @@ from pixelmill.errors import CODES, PixelmillError
 from pixelmill.imaging.results import Limits, Progress, Result
 from pixelmill.imaging.sandbox import wire
 from pixelmill.imaging.sandbox.decoder import Decoder, DecoderDied, Gone, cause
+from pixelmill.imaging.sandbox.places import Home, Places
 
 if TYPE_CHECKING:
     from pixelmill.recipes import Recipe
 
 #: By so much less nice are the decoders for what is urgent: three times the CPU of another, where it is short.
 HURRY = 5
-
-
-class _Places(asyncio.LifoQueue["Decoder | None"]):
-    """Where decoders of one kind wait for work; None stands for one that is still to be started."""
-
-    def __init__(self, nice: int) -> None:
-        super().__init__()
-        self.nice = nice
-        self.wanted = 0
-
-    async def take(self) -> Decoder | None:
-        self.wanted += 1
-        try:
-            return await self.get()
-        finally:
-            self.wanted -= 1
 
 
 class Decoders:
@@ -63,8 +48,7 @@ class Decoders:
         self.limits = limits or Limits()
         self._recycle_jobs = recycle_jobs
         self._recycle_bytes = recycle_bytes
-        self._idle = _Places(nice)
-        self._spare = _Places(max(0, nice - HURRY))
+        self._places = Places(nice, max(0, nice - HURRY))
         self._unstarted = urgent
         self._children: set[Decoder] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -72,8 +56,9 @@ class Decoders:
 
     async def start(self) -> None:
         """Start ``size`` processes; returns when each has locked itself in."""
-        for child in await asyncio.gather(*(self._spawn(self._idle) for _ in range(self.size))):
-            self._idle.put_nowait(child)
+        idle = self._places.idle
+        for child in await asyncio.gather(*(self._spawn(idle) for _ in range(self.size))):
+            self._places.put(idle, child)
 
     async def close(self) -> None:
         """End every process, busy or not."""
@@ -120,10 +105,9 @@ class Decoders:
         limits = limits or self.limits
         fd = source.fileno()
         # One that waits is the next; only who comes after it would wait for long.
-        if not urgent or self._idle.wanted:
+        if not urgent or self._places.waiting:
             self._start_spare()
-        home = self._spare if urgent and self._idle.empty() and not self._spare.empty() else self._idle
-        child = await self._take(home)
+        home, child = await self._take(urgent)
         finished = False
         last: dict[str, Any] = {}
         try:
@@ -159,36 +143,36 @@ class Decoders:
             code = last["code"] if last["code"] in CODES else "internal-error"
             raise PixelmillError(code, str(last["detail"]), dict(last.get("extra") or {}))
 
-    async def _take(self, home: _Places) -> Decoder:
+    async def _take(self, urgent: bool) -> tuple[Home, Decoder]:
         while True:
-            child = await home.take()
+            home, child = await self._places.take(urgent)
             if child is None:  # its replacement could not be started: the one who waits tries
                 try:
                     child = await self._spawn(home)
                 except BaseException:
-                    home.put_nowait(None)
+                    self._places.put(home, None)
                     raise
             if child.alive():
                 child.jobs += 1
-                return child
+                return home, child
             self._retire(home, child)
 
-    def _give(self, home: _Places, child: Decoder, last: dict[str, Any] | None) -> None:
+    def _give(self, home: Home, child: Decoder, last: dict[str, Any] | None) -> None:
         """Back to the pool, or out of it: a child that did not finish its job is ended."""
         if self._closed:
             return
         used_up = child.jobs >= self._recycle_jobs or (last or {}).get("rss", 0) > self._recycle_bytes
         if last is not None and not used_up and last.get("code") != "out-of-memory":
-            home.put_nowait(child)
+            self._places.put(home, child)
         else:
             self._retire(home, child)
 
     def _start_spare(self) -> None:
         while self._unstarted:
             self._unstarted -= 1
-            self._aside(self._fill(self._spare))
+            self._aside(self._fill(self._places.spare))
 
-    def _retire(self, home: _Places, child: Decoder) -> None:
+    def _retire(self, home: Home, child: Decoder) -> None:
         self._aside(self._replace(home, child))
 
     def _aside(self, work: Coroutine[Any, Any, None]) -> None:
@@ -197,18 +181,18 @@ class Decoders:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _replace(self, home: _Places, child: Decoder) -> None:
+    async def _replace(self, home: Home, child: Decoder) -> None:
         await child.kill()
         self._children.discard(child)
         await self._fill(home)
 
-    async def _fill(self, home: _Places) -> None:
+    async def _fill(self, home: Home) -> None:
         try:
-            home.put_nowait(await self._spawn(home))
+            self._places.put(home, await self._spawn(home))
         except Exception:
-            home.put_nowait(None)
+            self._places.put(home, None)
 
-    async def _spawn(self, home: _Places) -> Decoder:
+    async def _spawn(self, home: Home) -> Decoder:
         child = await Decoder.start(self.limits.memory_bytes, home.nice)
         self._children.add(child)
         return child
