@@ -62,16 +62,19 @@ class Retainer:
 
     @classmethod
     async def _pages(
-        cls, find: Callable[[], Awaitable[list[Doomed]]], step: Callable[[Doomed], Awaitable[bool]]
+        cls, find: Callable[..., Awaitable[list[Doomed]]], step: Callable[[Doomed], Awaitable[bool]]
     ) -> int:
         """Page by page, for a third of the round: what has more to do than its time must not hold up the rest."""
         end = time.monotonic() + ROUND / 3
         done = 0
-        while True:
-            ends = await some_at_a_time([partial(cls._tried, step, one) for one in await find()], retention.TOGETHER)
+        stuck: set[str] = set()
+        while page := await find(without=stuck):
+            ends = await some_at_a_time([partial(cls._tried, step, one) for one in page], retention.TOGETHER)
+            stuck.update(one.batch_id for one, deleted in zip(page, ends, strict=True) if not deleted)
             done += sum(ends)
-            if not ends or not all(ends) or time.monotonic() > end:
-                return done
+            if time.monotonic() > end:
+                break
+        return done
 
     async def purge(self, queue: Queue, batch_id: str, *, by: By) -> None:
         """Delete a batch now, whatever its retention; cancel what still runs. Raises ``not-found`` or ``conflict``.

@@ -78,8 +78,8 @@ class Queue:
             pipe = self._client.pipeline(transaction=False)
             for job in chunk:
                 await self._protocol.add(pipe, job)
-            if any(job.priority == 0 and not job.delay for job in chunk):
-                pipe.rpush(self._door, 1)
+            if urgent := sum(job.priority == 0 and not job.delay for job in chunk):
+                pipe.rpush(self._door, *[1] * min(urgent, _KNOCKS))
                 pipe.ltrim(self._door, 0, _KNOCKS - 1)
                 pipe.pexpire(self._door, _KNOCK_MS)
             if ring and start == 0:
@@ -89,10 +89,10 @@ class Queue:
     async def knock(self, client: Redis, seconds: float) -> bool:
         """For a worker whose slots are all busy: wait until something urgent has come in that nobody has taken.
 
-        False: nothing has, for so long. ``client`` is one that may block. Each knock is heard by one such worker.
+        False: nothing has, for so long. ``client`` is one that may block. Each knock is heard by one such worker; one
+        that nobody heard is not the last word.
         """
-        if await client.blpop([self._door], seconds) is None:
-            return False
+        await client.blpop([self._door], seconds)
         return await self.has_urgent(client)
 
     async def has_urgent(self, client: Redis) -> bool:

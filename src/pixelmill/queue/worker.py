@@ -117,7 +117,7 @@ class Worker:
                 found = await self._take()
                 if isinstance(found, Taken):
                     self._start(found)
-                elif isinstance(found, Nothing):
+                elif isinstance(found, Nothing) and not self._slots.full:  # else the marker is for who has room
                     await self._wait(found)
                 failures = 0
                 self._is_up()

@@ -102,6 +102,12 @@ class Database:
         async with _reachable(), self._engine.begin() if self._engine else self._reader.begin(few=few) as connection:
             yield connection
 
+    async def lasts(self) -> None:
+        """Wait until what was read would survive a power cut: before it is told to whoever counts on it."""
+        if not self._engine:
+            async with _reachable():
+                await self._writer.lasts()
+
     async def close(self) -> None:
         if self._engine:
             await self._engine.dispose()

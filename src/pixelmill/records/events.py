@@ -62,10 +62,13 @@ async def append(tx: Transaction, batch_id: str, seq: int, news: Sequence[News])
 
 
 async def after(db: Database, batch_id: str, seq: int, limit: int = 500) -> list[Event]:
-    """The events of a batch that follow number ``seq``, oldest first."""
+    """The events of a batch that follow number ``seq``, oldest first. They last: no number of theirs is given again."""
     query = select(*_EVENT).where(events.c.batch_id == batch_id, events.c.seq > seq).order_by(events.c.seq).limit(limit)
     async with db.read() as connection:
-        return [Event(*row) for row in await connection.execute(query)]
+        found = [Event(*row) for row in await connection.execute(query)]
+    if found:
+        await db.lasts()
+    return found
 
 
 #: Gaps that a reader of the whole log remembers apart; beyond that the oldest two are taken for one.
@@ -130,7 +133,7 @@ async def newest(db: Database) -> Place:
 
 
 async def beyond(db: Database, place: Place, limit: int) -> list[Logged]:
-    """The events of all batches that a reader at ``place`` has not seen, at most ``limit``."""
+    """The events of all batches that a reader at ``place`` has not seen, at most ``limit``. They last."""
     unseen = or_(events.c.id > place.last, *(events.c.id.between(first, last) for first, last in place.gaps))
     query = (
         select(events.c.id, batches.c.owner, *_EVENT)
@@ -144,4 +147,6 @@ async def beyond(db: Database, place: Place, limit: int) -> list[Logged]:
         for id, owner, *event in await connection.execute(query):
             place = place.after(id)
             found.append(Logged(Event(*event), owner, place))
+    if found:
+        await db.lasts()
     return found

@@ -7,7 +7,7 @@ gone the whole batch is marked ``deleting``; from then on it is hidden, and its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -61,13 +61,16 @@ class Doomed:
     keys: tuple[str, ...]
 
 
-async def due(db: Database, part: Part, at: datetime, limit: int = 20) -> list[Doomed]:
+async def due(
+    db: Database, part: Part, at: datetime, limit: int = 20, *, without: Collection[str] = ()
+) -> list[Doomed]:
     """Mark the part gone of up to ``limit`` batches whose time for it is over by ``at``; those and all marked before.
 
-    Nothing that is marked can be opened again, so its bytes can be deleted in peace.
+    Nothing that is marked can be opened again, so its bytes can be deleted in peace. ``without`` these batches.
     """
     until = batches.c[f"{part}_until"]
-    query = select(batches.c.id).where(until <= at, batches.c.deleting.is_(False)).order_by(until).limit(limit)
+    theirs = until <= at, batches.c.deleting.is_(False), batches.c.id.not_in(without)
+    query = select(batches.c.id).where(*theirs).order_by(until).limit(limit)
     async with db.read() as connection:
         ids = [row.id for row in await connection.execute(query)]
     marked = await some_at_a_time([partial(_mark, db, part, at, batch_id) for batch_id in ids], TOGETHER)
@@ -137,10 +140,11 @@ async def doom(db: Database, batch_id: str, by: By) -> Doomed | None:
         return Doomed(batch_id, await _stray_keys(tx, batch_id))
 
 
-async def doomed(db: Database, limit: int = 20) -> list[Doomed]:
-    """Batches that are ``deleting``."""
+async def doomed(db: Database, limit: int = 20, *, without: Collection[str] = ()) -> list[Doomed]:
+    """Batches that are ``deleting``, ``without`` these."""
     async with db.read() as connection:
-        query = select(batches.c.id).where(batches.c.deleting.is_(True)).order_by(batches.c.id).limit(limit)
+        theirs = batches.c.deleting.is_(True), batches.c.id.not_in(without)
+        query = select(batches.c.id).where(*theirs).order_by(batches.c.id).limit(limit)
         ids = [row.id for row in await connection.execute(query)]
         return [Doomed(batch_id, await _stray_keys(connection, batch_id)) for batch_id in ids]
 

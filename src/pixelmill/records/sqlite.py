@@ -56,7 +56,7 @@ class Sqlite:
     async def begin(self, *, few: bool, lasting: bool = True) -> AsyncIterator[Transaction]:
         """A transaction that commits at the end of the block, or leaves nothing.
 
-        ``lasting``: and then waits until what it changed would survive a power cut.
+        ``lasting``: and then waits until what it changed, and what it saw, would survive a power cut.
 
         Raises sqlite3.OperationalError when a lock is not given in time, TimeoutError when no connection gets free.
         """
@@ -78,8 +78,12 @@ class Sqlite:
             changed = raw.total_changes != changes
         if changed:
             self._wal.committed()
-            if lasting:
-                await self._wal.lasts()
+        if lasting and self._write:
+            await self._wal.lasts()
+
+    async def lasts(self) -> None:
+        """Wait until all that was committed would survive a power cut. Raises OSError when it would not."""
+        await self._wal.lasts()
 
     async def close(self) -> None:
         await self._wal.close()

@@ -8,7 +8,11 @@ import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
+import structlog
+
 from pixelmill.tasks import look_at_error
+
+log = structlog.stdlib.get_logger(__name__)
 
 #: Commits between two checkpoints of one process; each adds a few pages of 4 kB to the log.
 EVERY = 200
@@ -30,6 +34,7 @@ class Wal:
         self._path = path
         self._writing = writing
         self._fd = -1
+        self._failed: OSError | None = None
         # Not among those that store files, of whom all may wait for the disk.
         self._thread = ThreadPoolExecutor(1, "wal")
         self._next: asyncio.Task[None] | None = None
@@ -38,7 +43,10 @@ class Wal:
         self._checkpointing: asyncio.Task[None] | None = None
 
     async def lasts(self) -> None:
-        """Wait until all that was committed before this call is on the disk. Raises OSError when it cannot be."""
+        """Wait until all that was committed before this call, by any process, is on the disk.
+
+        Raises OSError when it cannot be, and from then on.
+        """
         if self._next is None or self._next.done():  # done: its event loop ended before it began
             self._next = asyncio.create_task(self._sync(self._last))
             self._next.add_done_callback(look_at_error)
@@ -51,10 +59,22 @@ class Wal:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._sync_now)
 
     def _sync_now(self) -> None:
+        if self._failed is not None:
+            raise OSError(self._failed.errno, "The disk failed before; start again when it is mended.")
         if self._fd < 0:
             # There since the first commit, and as long as a connection is open. SQLite locks other files than this.
-            self._fd = os.open(f"{self._path}-wal", os.O_RDONLY | os.O_CLOEXEC)
-        os.fdatasync(self._fd)
+            with contextlib.suppress(FileNotFoundError):
+                self._fd = os.open(f"{self._path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            if self._fd < 0:
+                return
+        try:
+            os.fdatasync(self._fd)
+        except OSError as error:
+            # A kernel tells it once, and takes what it could not write for written. The log may have a hole now, and
+            # all that comes after a hole is lost with it.
+            self._failed = error
+            log.critical("database.disk-failed", error=str(error), advice="Mend the disk and start again.")
+            raise
 
     def committed(self) -> None:
         """Count a commit. Now and then what is in the log goes to its place, beside the work."""

@@ -252,3 +252,22 @@ async def test_what_has_more_to_do_than_its_time_holds_up_nothing_else(
     assert len([one for one in left if one]) == 1
     await retainer(parts, days=1).round()
     assert not parts.files()
+
+
+async def test_what_cannot_be_deleted_slows_nothing_down(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of batches that are stuck, the oldest: those behind them are deleted in the same round."""
+    stuck = [await accept(parts, files=1, originals=1) for _ in range(21)]
+    others = [await accept(parts, files=1, originals=1) for _ in range(2)]
+    for batch_id in (*stuck, *others):
+        await finish(parts, batch_id)
+    delete = parts.storage.delete_prefix
+
+    async def broken(prefix: str) -> int:
+        if any(batch_id in prefix for batch_id in stuck):
+            raise OSError("its folder is not ours")
+        return await delete(prefix)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts.storage, "delete_prefix", broken)
+        patch.setattr(retain, "ROUND", 60)
+        assert await retainer(parts, 1).round() == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 import sqlite3
 from contextlib import closing
@@ -12,8 +13,9 @@ import pytest
 from sqlalchemy import insert, select
 
 from pixelmill.errors import PixelmillError
-from pixelmill.records import Database, sqlite_path, wal
+from pixelmill.records import Database, events, sqlite_path, wal
 from pixelmill.records.tables import intents, now
+from tests.integration.records.test_work import accept, image
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -55,9 +57,24 @@ async def test_what_was_written_survives_a_power_cut(
     assert disk.syncs == 0
     await add(db, "one")
     assert (disk.syncs, disk.has()) == (1, {"hasty", "one"})
-    async with db.write(few=True) as tx:
+    await add(db, "told by another", lasting=False)
+    async with db.write(few=True) as tx:  # changes nothing, and what it saw is counted on
         await tx.execute(select(intents.c.batch_id))
-    assert disk.syncs == 1  # nothing was changed
+    assert (disk.syncs, disk.has()) == (2, {"hasty", "one", "told by another"})
+
+
+async def test_what_is_told_of_a_batch_survives_a_power_cut(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the number of an event that somebody has heard of would be given again."""
+    assert await accept(db, image("a"))
+    disk = Disk(db, tmp_path, monkeypatch)
+    before = disk.syncs
+    assert await events.after(db, "batch", 0)
+    assert await events.beyond(db, events.Place(0), 10)
+    assert disk.syncs == before + 2
+    assert not await events.after(db, "batch", 1_000)
+    assert disk.syncs == before + 2
 
 
 async def test_many_wait_for_one_sync(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,6 +97,22 @@ async def test_a_disk_that_fails_is_told(db: Database, monkeypatch: pytest.Monke
         with pytest.raises(PixelmillError, match="did not answer"):
             await add(db, "lost")
     await add(db, "kept")
+
+
+async def test_after_a_failed_sync_nothing_is_promised(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel tells it once: the next sync would be a lie."""
+    await add(db, "kept")
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "The disk is gone.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(wal.os, "fdatasync", fail)
+        with pytest.raises(PixelmillError, match="did not answer"):
+            await add(db, "lost")
+    with pytest.raises(PixelmillError, match="did not answer"):
+        await add(db, "lost too")
+    await add(db, "not promised", lasting=False)
 
 
 async def test_the_log_is_emptied_beside_the_work(
