@@ -96,8 +96,8 @@ class Settings(BaseSettings):
     fetch_seconds: PositiveFloat = Field(60.0, description="Longest time that fetching one image from a URL may take.")
     source_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Prefixes in the service's own storage that `POST /batches` may take images from: `incoming/`; "
-        "commas between them. For keys of no tenant only. None unless set.",
+        description="Folders in the service's own storage that `POST /batches` may take images from: `incoming/`, "
+        "with or without the slash; commas between them. For keys of no tenant only. None unless set.",
     )
     upload_expire_seconds: PositiveFloat = Field(
         86400.0, description="An upload that no batch has taken is deleted so long after its last bytes."

@@ -13,6 +13,7 @@ import pytest
 
 from pixelmill import app
 from pixelmill.settings import Settings
+from tests.integration.api.test_process import problem
 from tests.origin import Origin, open_origin
 from tests.sites import Site, open_site
 from tests.tenants import tenant
@@ -104,9 +105,17 @@ async def test_a_fetched_image_that_failed_can_be_tried_again(fetching: Site, or
 
 
 async def test_private_addresses_are_refused_before_anything_is_kept(site: Site) -> None:
-    for url in ("http://169.254.169.254/latest", "http://localhost/a.jpg", "http://[::1]/", "file:///etc/passwd", "x"):
+    for url in ("http://169.254.169.254/latest", "http://localhost/a.jpg", "http://[::1]/", "x"):
         answer = await send(site, {"url": url})
         assert (answer.status_code, answer.json()["code"]) == (422, "address-refused"), url
+    assert (await site.client.get("/batches")).json()["batches"] == []
+
+
+async def test_only_what_http_and_https_reach_is_a_source(site: Site) -> None:
+    for scheme in ("ftp", "file", "gopher", "dict", "ldap", "s3", "data", "jar:http"):
+        problem(await send(site, {"url": f"{scheme}://images.example/a.jpg"}), 422, "address-refused")
+    for url in ("file:///etc/passwd", "data:image/png;base64,AA", "//images.example/a.jpg"):
+        assert (await send(site, {"url": url})).json()["code"] == "address-refused", url
     assert (await site.client.get("/batches")).json()["batches"] == []
 
 
@@ -147,6 +156,40 @@ async def test_a_bucket_is_read_only_where_the_operator_opened_it(fetching: Site
     async with tenant(fetching, "acme") as acme:
         answer = await acme.client.post("/batches", json={"sources": [{"key": "incoming/a.jpg"}]})
         assert answer.json()["code"] == "address-refused"
+
+
+@pytest.mark.parametrize("setting", ["incoming", "incoming/"])
+async def test_what_is_opened_is_a_folder_and_none_whose_name_begins_so(
+    site_with: Callable[..., AbstractAsyncContextManager[Site]], setting: str
+) -> None:
+    async with site_with(source_prefixes=(setting,)) as site:
+        for name in ("incoming/a.jpg", "incoming-evil/a.jpg", "incoming.jpg"):
+            await site.parts.storage.put(name, b"any")
+        for wrong in (
+            {"key": "incoming-evil/a.jpg"},
+            {"key": "incoming.jpg"},
+            {"key": "incoming"},
+            {"prefix": "incoming-"},
+            {"prefix": "incoming-evil/"},
+            {"prefix": "in"},
+        ):
+            problem(await send(site, wrong), 422, "address-refused")
+        for right in ({"key": "incoming/a.jpg"}, {"prefix": "incoming/"}, {"prefix": "incoming"}):
+            answer = await send(site, right)
+            assert answer.status_code == 202, answer.text
+            assert answer.json()["totalFiles"] == 1
+
+
+async def test_what_the_service_keeps_itself_is_never_a_source(
+    site_with: Callable[..., AbstractAsyncContextManager[Site]],
+) -> None:
+    """Whatever the operator opened: the batches of all tenants are there."""
+    async with site_with(source_prefixes=("originals", "processed/", "uploads/", "")) as site:
+        await site.accepted()
+        [original] = site.stored()
+        for wrong in ({"key": original}, {"prefix": "originals/"}, {"prefix": "originals"}, {"prefix": "processed/"}):
+            problem(await send(site, wrong), 422, "address-refused")
+        assert (await send(site, {"prefix": "o"})).json()["code"] == "no-files"
 
 
 async def test_the_same_request_twice_is_one_batch(site: Site) -> None:

@@ -157,10 +157,12 @@ async def _add(parts: Parts, uploads: Uploads, caller: Caller, acceptance: Accep
         acceptance.fetch(source.name or name_in(source.key), {"key": source.key})
     else:
         assert source.prefix is not None
-        _permitted(parts, caller, source.prefix)
+        folders = _folders(parts)
+        prefix = f"{source.prefix}/" if f"{source.prefix}/" in folders else source.prefix
+        _permitted(parts, caller, prefix)
         before = acceptance.total
-        async for stat in parts.storage.list(source.prefix):
-            if not stat.key.endswith("/"):
+        async for stat in parts.storage.list(prefix):
+            if not stat.key.endswith("/") and not stat.key.startswith(OWN):
                 acceptance.fetch(name_in(stat.key), {"key": stat.key})
             if acceptance.total > parts.settings.max_batch_images:
                 return
@@ -168,11 +170,16 @@ async def _add(parts: Parts, uploads: Uploads, caller: Caller, acceptance: Accep
             raise PixelmillError("no-files", f"There is nothing in storage under {source.prefix!r}.")
 
 
+def _folders(parts: Parts) -> tuple[str, ...]:
+    """What the operator opened, as folders: `incoming` is not `incoming-of-others/`."""
+    return tuple(one if one.endswith("/") or not one else f"{one}/" for one in parts.settings.source_prefixes)
+
+
 def _permitted(parts: Parts, caller: Caller, key: str) -> None:
     """The bucket is the operator's: who belongs to a tenant sees nothing of it."""
-    allowed = parts.settings.source_prefixes if caller.owner == "" else ()
+    allowed = _folders(parts) if caller.owner == "" else ()
     plain = all(part not in ("", ".", "..") for part in key.rstrip("/").split("/")) and key.isascii()
-    if not plain or key.startswith(OWN) or not any(key.startswith(one) for one in allowed):
+    if not plain or key.startswith(OWN) or not key.startswith(allowed):
         raise PixelmillError("address-refused", "Storage is open for the prefixes in PIXELMILL_SOURCE_PREFIXES only.")
 
 
