@@ -14,12 +14,14 @@ _SECRET_NAMES = re.compile(r"password|passwd|secret|token|authorization|cookie|s
 # A bound on the scheme: else a long word costs its length squared, and whoever asks chooses some of what is logged.
 _SECRET_IN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]{0,31}://)[^/\s@]*@", re.IGNORECASE)
 _SIGNED = re.compile(r"(?P<name>X-Amz-(?:Signature|Credential|Security-Token)|sig|signature|token)=[^&\s\"']+", re.I)
+_KEYS = re.compile(r"\b(?P<name>pm_[0-9a-f]{12}_|whsec_|Bearer )[\w+/=.-]{16,}", re.ASCII)
 
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
         value = _SECRET_IN_URL.sub(r"\g<scheme>***@", value)
-        return _SIGNED.sub(r"\g<name>=***", value)
+        value = _SIGNED.sub(r"\g<name>=***", value)
+        return _KEYS.sub(r"\g<name>***", value)
     if isinstance(value, dict):
         return {key: "***" if _SECRET_NAMES.search(str(key)) else _clean(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -28,7 +30,7 @@ def _clean(value: Any) -> Any:
 
 
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Passwords in URLs, signatures, and whatever a field's name says is secret."""
+    """Passwords in URLs, signatures, keys of ours, and whatever a field's name says is secret."""
     for key, value in event.items():
         event[key] = "***" if _SECRET_NAMES.search(key) else _clean(value)
     return event

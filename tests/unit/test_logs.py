@@ -58,6 +58,28 @@ def test_no_secret_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     assert "ValueError: no" in written
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("redis://:hunter2@cache:6379/0 is away", "redis://***@cache:6379/0 is away"),
+        ("cannot reach postgresql+asyncpg://me:hunter2@db/x", "cannot reach postgresql+asyncpg://***@db/x"),
+        ("GET https://b/k?X-Amz-Signature=hunter2&x=1", "GET https://b/k?X-Amz-Signature=***&x=1"),
+        ("GET /images/1/a?expires=9&signature=ab.hunter2", "GET /images/1/a?expires=9&signature=***"),
+        (f"refused pm_2f6a1b3c4d5e_{'hunter2_' * 5}abc", "refused pm_2f6a1b3c4d5e_***"),
+        (f"signed with whsec_{'hunter2+' * 4}=", "signed with whsec_***"),
+        (f"authorization: Bearer {'hunter2.' * 3}", "authorization: Bearer ***"),
+        ("the bearer of pm_2f6a1b3c4d5e and whsec_", "the bearer of pm_2f6a1b3c4d5e and whsec_"),
+    ],
+)
+def test_secrets_inside_a_text_that_is_logged(text: str, written: str, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", pretty=False)
+    structlog.stdlib.get_logger("pixelmill.x").info("said", error=text, each=[{"of": text}])
+    logging.getLogger("library").warning("It says %s", text)
+    ours, theirs = lines(capsys)
+    assert (ours["error"], ours["each"]) == (written, [{"of": written}])
+    assert theirs["event"] == f"It says {written}"
+
+
 @pytest.mark.parametrize("pretty", [True, False])
 def test_an_unknown_level_is_info(pretty: bool, capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("loud", pretty=pretty)
