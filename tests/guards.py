@@ -1,7 +1,8 @@
 """Is each guard held by a test? It is taken away, and the test that is named here must fail.
 
-``python -m tests.guards`` does so in a copy of the source, one after the other, and writes ``tests/guards.json``.
-The rows are those classes of attack that the field has met, FIELD.md §5.2 of the project's research.
+``python -m tests.guards`` does so in a copy of the source, one after the other, says why each test failed, and writes
+``tests/guards.json`` and the table in ``docs/explanation/trust.md``. The rows are those classes of attack that the
+field has met, FIELD.md §5.2 of the project's research.
 """
 
 from __future__ import annotations
@@ -13,26 +14,41 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.servers import ROOT
 
 OUT = ROOT / "tests" / "guards.json"
+PAGE = ROOT / "docs" / "explanation" / "trust.md"
+SOURCE = Path("src") / "pixelmill"
+
+#: A file below ``src/pixelmill``, a text in it, and what stands there instead when the guard is gone.
+Change = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
 class Guard:
-    """``text`` in ``file`` (below ``src/pixelmill``) is replaced by ``instead``; then ``test`` must fail."""
+    """``text`` in ``file`` is replaced by ``instead``; then ``test`` must fail.
+
+    ``more``: other places that hold the same, and are taken away with it.
+    """
 
     against: str
     file: str
     text: str
     instead: str
     test: str
+    more: tuple[Change, ...] = ()
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return (self.file, self.text, self.instead), *self.more
 
 
-def _guards(*rows: tuple[str, str, str, str, str]) -> list[Guard]:
+def _guards(*rows: tuple[str, str, str, str, str] | tuple[str, str, str, str, str, tuple[Change, ...]]) -> list[Guard]:
     return [Guard(*row) for row in rows]
 
 
@@ -223,8 +239,9 @@ GUARDS = _guards(
         "Names in ZIP files (zip slip)",
         "pipeline/archive.py",
         'last = original_name.replace("\\\\", "/").rpartition("/")[2]',
-        "last = original_name",
-        "tests/unit/pipeline/test_archive.py::test_a_name_that_every_file_system_takes",
+        "return original_name",
+        "tests/integration/api/test_archive.py::test_what_clients_call_their_files_cannot_leave_the_folder",
+        (("pipeline/receive.py", 'last = name.replace("\\\\", "/").rpartition("/")[2]', "last = name"),),
     ),
     (
         "Places and serial numbers that leave with a picture",
@@ -264,8 +281,8 @@ GUARDS = _guards(
     (
         "Slow loris: bodies",
         "api/body.py",
-        'raise PixelmillError("slow-request") from error',
-        "raise",
+        "async with asyncio.timeout(self._pace.left(self._waited, self._received)):",
+        "async with asyncio.timeout(None):",
         "tests/integration/api/test_slow.py::test_json_that_crawls_is_cut_off",
     ),
     (
@@ -297,6 +314,225 @@ GUARDS = _guards(
         "tests/unit/test_logs.py::test_no_secret_is_written",
     ),
     (
+        "Secrets in logs: passwords inside addresses",
+        "logs.py",
+        'value = _SECRET_IN_URL.sub(r"\\g<scheme>***@", value)',
+        "pass",
+        "tests/unit/test_logs.py::test_secrets_inside_a_text_that_is_logged",
+    ),
+    (
+        "Secrets in logs: signatures inside texts",
+        "logs.py",
+        'value = _SIGNED.sub(r"\\g<name>=***", value)',
+        "pass",
+        "tests/unit/test_logs.py::test_secrets_inside_a_text_that_is_logged",
+    ),
+    (
+        "Secrets in logs: keys inside texts",
+        "logs.py",
+        'return _KEYS.sub(r"\\g<name>***", value)',
+        "return value",
+        "tests/unit/test_logs.py::test_secrets_inside_a_text_that_is_logged",
+    ),
+    (
+        "Secrets in logs: the address of a share",
+        "api/envelope.py",
+        'return "/shares/…" if path.startswith("/shares/") else path',
+        "return path",
+        "tests/integration/api/test_links.py::test_who_reads_the_log_cannot_open_a_share",
+    ),
+    (
+        "SSRF: schemes other than http and https as sources",
+        "outbound.py",
+        "if parsed.scheme not in SCHEMES:",
+        "if False:",
+        "tests/integration/api/test_sources.py::test_only_what_http_and_https_reach_is_a_source",
+    ),
+    (
+        "Webhook SSRF: redirects that are followed",
+        "pipeline/deliver.py",
+        'self._client.stream("POST", one.url, content=body.encode(), headers=headers)',
+        'self._client.stream("POST", one.url, content=body.encode(), headers=headers, follow_redirects=True)',
+        "tests/integration/pipeline/test_deliver.py::test_only_2xx_is_success_and_nothing_is_followed",
+    ),
+    (
+        "Stored XSS: a result that runs as a page (CSP sandbox)",
+        "api/sending.py",
+        "\"default-src 'none'; style-src 'unsafe-inline'; sandbox\"",
+        "\"default-src 'none'; style-src 'unsafe-inline'\"",
+        "tests/integration/api/test_images.py::test_what_a_browser_could_run_is_never_shown_inline",
+    ),
+    (
+        "Stored XSS: originals shown inline",
+        "api/routes/jobs.py",
+        "return await stored(request, parts, image.key, image.original_name, content_type)",
+        "return await stored(request, parts, image.key, image.original_name, content_type, inline=True)",
+        "tests/integration/api/test_images.py::test_the_original_is_for_its_owner_and_never_a_page",
+    ),
+    (
+        "Path prefix: folders whose names begin as one that was opened",
+        "api/routes/sources.py",
+        'return tuple(one if one.endswith("/") or not one else f"{one}/" for one in parts.settings.source_prefixes)',
+        "return parts.settings.source_prefixes",
+        "tests/integration/api/test_sources.py::test_what_is_opened_is_a_folder_and_none_whose_name_begins_so",
+    ),
+    (
+        "Path prefix: what the service keeps itself, taken as a source",
+        "api/routes/sources.py",
+        "key.startswith(OWN) or",
+        "",
+        "tests/integration/api/test_sources.py::test_what_the_service_keeps_itself_is_never_a_source",
+    ),
+    (
+        "Path traversal in the pages",
+        "web/__init__.py",
+        "file = self._files.get(path)",
+        "file = _load(self._dist / path[1:]) if (self._dist / path[1:]).is_file() else None",
+        "tests/unit/web/test_pages.py::test_nothing_else_is_served",
+    ),
+    (
+        "Upload tickets: a file of another size than announced",
+        "pipeline/uploads.py",
+        'if upload.metadata.get("exact") and size != upload.length:',
+        "if False:",
+        "tests/integration/api/test_uploads.py::test_what_does_not_fit_the_ticket_leaves_nothing_and_may_be_sent_again",
+    ),
+    (
+        "Upload tickets: a body that does not end",
+        "pipeline/uploads.py",
+        'Receiving(upload_id, "", await self._create(key), upload.length, key=key)',
+        'Receiving(upload_id, "", await self._create(key), 10**12, key=key)',
+        "tests/integration/api/test_uploads.py::test_a_body_of_unknown_length_is_cut_at_the_ticket_s_size",
+    ),
+    (
+        "Upload tickets: bytes of another type",
+        "pipeline/uploads.py",
+        'if wanted and TYPES.get(what or "") not in wanted:',
+        "if False:",
+        "tests/integration/api/test_uploads.py::test_what_does_not_fit_the_ticket_leaves_nothing_and_may_be_sent_again",
+    ),
+    (
+        "Upload tickets: an address that was changed (upload, end)",
+        "api/links.py",
+        "if not good or str(int(expires)) != expires:",
+        "if str(int(expires)) != expires:",
+        "tests/integration/api/test_uploads.py::test_an_address_that_was_changed_is_worth_nothing",
+    ),
+    (
+        "Upload tickets: past their end",
+        "api/links.py",
+        "if int(expires) <= self._clock():",
+        "if False:",
+        "tests/integration/api/test_uploads.py::test_an_address_ends",
+    ),
+    (
+        "Upload tickets: used twice",
+        "pipeline/uploads.py",
+        'if upload.kind != "put" or upload.state != "open":',
+        'if upload.kind != "put":',
+        "tests/integration/api/test_uploads.py::test_an_address_is_good_for_one_file",
+        (
+            ("records/uploads.py", 'if row.state != "open":', "if False:"),
+            (
+                "records/uploads.py",
+                '.where(_t.id == upload_id, _t.token == token, _t.state == "open")',
+                ".where(_t.id == upload_id, _t.token == token)",
+            ),
+        ),
+    ),
+    (
+        "Upload tickets: an upload taken by another tenant",
+        "api/owned.py",
+        'known(upload_id, "upload"))\n    if found is None or not caller.sees(found.owner):',
+        'known(upload_id, "upload"))\n    if found is None:',
+        "tests/integration/api/test_tenants.py::test_nobody_can_use_the_uploads_of_another",
+    ),
+    (
+        "Upload tickets: an upload taken by two batches",
+        "pipeline/uploads.py",
+        'if upload.state == "taken":',
+        "if False:",
+        "tests/integration/api/test_uploads.py::test_a_file_is_sent_without_a_key_and_taken",
+        (("records/uploads.py", "if done.rowcount != 1:", "if False:"),),
+    ),
+    (
+        "Quotas used up by one: requests in a minute",
+        "api/quotas.py",
+        "wanted = [(self.requests(caller), 1)]",
+        "wanted = []",
+        "tests/integration/api/test_quotas.py::test_a_key_may_have_limits_of_its_own",
+    ),
+    (
+        "Quotas used up by one: bytes in a day",
+        "api/quotas.py",
+        "wanted.append((self.bytes(caller), size))",
+        "pass",
+        "tests/integration/api/test_quotas.py::test_bytes_in_a_day",
+    ),
+    (
+        "Quotas used up by one: bytes of a body of unknown length",
+        "api/gate.py",
+        "charge = quotas.charge(*self._who(caller)) if size is None else None",
+        "charge = None",
+        "tests/integration/api/test_quotas.py::test_bytes_of_a_body_of_unknown_length",
+    ),
+    (
+        "More than the service can do: images that wait",
+        "api/quotas.py",
+        "if self._deep:",
+        "if False:",
+        "tests/integration/api/test_quotas.py::test_a_service_with_too_much_to_do_says_when_to_come_again",
+    ),
+    (
+        "Keys that do more than their scopes say",
+        "api/auth.py",
+        "if not found.may(scope):",
+        "if False:",
+        "tests/integration/api/test_access.py::test_a_key_may_what_its_scopes_say",
+    ),
+    (
+        "Dashboard: acts of who may only watch",
+        "api/auth.py",
+        'Operator = Annotated[Caller, Security(_key, scopes=["operator"])]',
+        'Operator = Annotated[Caller, Security(_key, scopes=["watch"])]',
+        "tests/integration/api/test_monitor.py::test_who_may_read_and_belongs_to_no_tenant_watches_and_changes_nothing",
+    ),
+    (
+        "Dashboard: dead letters purged without a line in the audit",
+        "records/dead_letters.py",
+        'await audit.note(\n            tx,\n            "dead-letter.purge",',
+        "dict(",
+        "tests/integration/api/test_dead_letters.py::test_who_replayed_and_purged_is_in_the_audit",
+    ),
+    (
+        "Dashboard: dead letters replayed without a line in the audit",
+        "api/routes/dead_letters.py",
+        "await audit.note(tx, action, owner",
+        "dict(owner",
+        "tests/integration/api/test_dead_letters.py::test_who_replayed_and_purged_is_in_the_audit",
+    ),
+    (
+        "Dashboard: jobs tried again without a line in the audit",
+        "api/routes/jobs.py",
+        'await audit.write(parts.database, "job.retried", owner',
+        "dict(owner",
+        "tests/integration/api/test_dead_letters.py::test_who_replayed_and_purged_is_in_the_audit",
+    ),
+    (
+        "A service that everybody reaches, without keys",
+        "cli/common.py",
+        "if settings.allow_open or _is_loopback(settings.host) or _has_key(settings):",
+        "if True:",
+        "tests/unit/cli/test_common.py::test_elsewhere_is_refused_without_keys",
+    ),
+    (
+        "A service that everybody reaches, without keys: the command that starts it",
+        "cli/api.py",
+        "check_exposure(settings)",
+        "pass",
+        "tests/integration/cli/test_serve.py::test_it_is_not_open_to_all_by_mistake[api]",
+    ),
+    (
         "Poison: an image that ends its decoders",
         "pipeline/work.py",
         "if crashed and held.crashes + 1 >= POISON:",
@@ -325,6 +561,20 @@ GUARDS = _guards(
         "tests/integration/api/test_access.py::test_a_session_stands_for_the_key",
     ),
     (
+        "CSRF: the cookie that a browser sends from other sites (SameSite)",
+        "api/sessions.py",
+        '"samesite": "strict"',
+        '"samesite": "none"',
+        "tests/integration/api/test_access.py::test_a_session_stands_for_the_key",
+    ),
+    (
+        "CSRF: a live socket that a page of another site opens",
+        "api/auth.py",
+        'connection.scope["type"] == "websocket" or connection.scope["method"]',
+        'connection.scope.get("method", "GET")',
+        "tests/integration/api/test_access.py::test_a_live_socket_needs_a_key_of_its_tenant",
+    ),
+    (
         "CSRF: pages of other sites on an open service",
         "api/auth.py",
         'raise PixelmillError("cross-site", "A page of another site must send a key in a header.")',
@@ -341,13 +591,14 @@ GUARDS = _guards(
 )
 
 
-def fails_without(guard: Guard, folder: Path) -> bool:
-    """Whether the test fails once the guard is gone. Only a failed test counts (exit status 1), not a broken run."""
-    path = folder / "src" / "pixelmill" / guard.file
-    kept = path.read_text()
-    assert guard.text in kept, guard
-    path.write_text(kept.replace(guard.text, guard.instead))
+def why_it_fails(guard: Guard, folder: Path) -> str | None:
+    """What the test says once the guard is gone; None when it passes. Only a failed test counts, not a broken run."""
+    kept = {file: (folder / SOURCE / file).read_text() for file, _, _ in guard.changes}
     try:
+        for file, text, instead in guard.changes:
+            path = folder / SOURCE / file
+            assert text in path.read_text(), guard
+            path.write_text(path.read_text().replace(text, instead))
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", guard.test],
             cwd=folder,
@@ -356,9 +607,20 @@ def fails_without(guard: Guard, folder: Path) -> bool:
             text=True,
             check=False,
         )
-        return done.returncode == 1
     finally:
-        path.write_text(kept)
+        for file, text in kept.items():
+            (folder / SOURCE / file).write_text(text)
+    said = [line for line in done.stdout.splitlines() if line.startswith("E  ")]
+    return " ".join(said[0].split()) if done.returncode == 1 and said else None
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The rows as the page shows them."""
+    lines = ["| against | test that fails without its guard | tried |", "|---|---|---|"]
+    for row in rows:
+        test = row["test"].removeprefix("tests/")
+        lines.append(f"| {row['against']} | `{test}` | {'fails' if row['held'] else '**does not**'} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -366,6 +628,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="guards against what has this word in it")
     given = parser.parse_args()
     wanted = [guard for guard in GUARDS if given.only.lower() in guard.against.lower()]
+    rows = []
     with tempfile.TemporaryDirectory(prefix="pixelmill-guards-") as name:
         folder = Path(name)
         for part in ("src", "tests", "scripts"):
@@ -373,14 +636,18 @@ def main() -> None:
         shutil.copy(ROOT / "pyproject.toml", folder)
         if (ROOT / ".tools").exists():
             (folder / ".tools").symlink_to(ROOT / ".tools")
-        rows = []
         for guard in wanted:
-            held = fails_without(guard, folder)
-            print("held" if held else "NOT HELD", guard.against, guard.test, flush=True)
-            rows.append({**asdict(guard), "held": held})
+            why = why_it_fails(guard, folder)
+            print("NOT HELD" if why is None else "held", guard.against, guard.test, why or "", sep=" | ", flush=True)
+            rows.append({**asdict(guard), "held": why is not None})
     before = {row["against"]: row for row in json.loads(OUT.read_text())} if OUT.exists() else {}
     after = before | {row["against"]: row for row in rows}
-    OUT.write_text(json.dumps([after[one.against] for one in GUARDS if one.against in after], indent=1) + "\n")
+    known = [after[one.against] for one in GUARDS if one.against in after]
+    OUT.write_text(json.dumps(known, indent=1) + "\n")
+    head, _, rest = PAGE.read_text().partition("<!-- guards -->\n")
+    PAGE.write_text(
+        f"{head}<!-- guards -->\n{table(known)}\n<!-- end of guards -->{rest.partition('<!-- end of guards -->')[2]}"
+    )
     sys.exit(0 if all(row["held"] for row in rows) else 1)
 
 

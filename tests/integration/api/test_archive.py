@@ -77,6 +77,9 @@ async def test_what_clients_call_their_files_cannot_leave_the_folder(site: Site,
     found = opened(answer).namelist()
     assert len(found) == len({name.casefold() for name in found}) == 7
     folder = tmp_path / "unpacked"
+    # Where a tool would put them that believes the names, on Unix and on Windows.
+    for name in found:
+        assert (folder / name).resolve().parent == (folder / name.replace("\\", "/")).resolve().parent == folder, name
     folder.mkdir()
     (tmp_path / "a.zip").write_bytes(answer.content)
     subprocess.run(["python3", "-m", "zipfile", "-e", tmp_path / "a.zip", folder], check=True)

@@ -115,3 +115,23 @@ async def test_a_tenant_sees_and_purges_its_own_alone(site: Site) -> None:
         assert len((await plain.client.get("/dead-letters")).json()["deadLetters"]) == 1
         assert (await plain.client.delete("/dead-letters")).status_code == 403
     assert len(site.stored()) == 1
+
+
+async def test_who_replayed_and_purged_is_in_the_audit(site: Site) -> None:
+    async with tenant(site, "acme") as acme:
+        sent = await acme.client.post("/process-images", files=[("images", (name, JPEG)) for name in ("a", "b", "c")])
+        batch = (await acme.client.get(sent.json()["statusUrl"])).json()
+        one, two, three = (file["jobId"] for file in batch["files"])
+        for job, code in ((one, "timeout"), (two, "corrupt-image"), (three, "corrupt-image")):
+            await work.fail(site.parts.database, await site.claim(job), Failure(code, "It is bad."), Report())
+        assert (await acme.client.post(f"/dead-letters/{one}/replay")).status_code == 202
+        which = {"batchId": batch["batchId"], "limit": 1}
+        assert (await acme.client.post("/dead-letters/replay", json=which)).json()["replayed"] == 1
+        assert (await acme.client.delete(f"/dead-letters/{two}")).status_code == 204
+        lines = (await acme.client.get("/audit")).json()["lines"]
+    assert [(line["action"], line["target"]) for line in reversed(lines) if line["keyId"] == acme.key_id] == [
+        ("job.retried", one),
+        ("dead-letters.replay", "dead-letters"),
+        ("dead-letter.purge", two),
+    ]
+    assert lines[1]["data"] == {"replayed": 1, "errorCode": None, "batchId": batch["batchId"]}

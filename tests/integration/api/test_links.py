@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from pixelmill.api.links import LONGEST, Links
 from pixelmill.errors import PixelmillError
 from pixelmill.records.tables import shares
 from pixelmill.secret import Secret
+from tests.servers import Service
 from tests.sites import JPEG, Site
 
 DATA = JPEG[:700]
@@ -176,3 +178,15 @@ async def test_tokens_are_not_written_to_the_log(
     said = capfd.readouterr()
     assert share["url"].rpartition("/")[2] not in said.out + said.err
     assert parts_of(url)[1] not in said.out + said.err
+
+
+async def test_who_reads_the_log_cannot_open_a_share(start_service: Callable[..., Service]) -> None:
+    service = await asyncio.to_thread(start_service)
+    async with httpx.AsyncClient(base_url=service.base_url, timeout=60) as client:
+        sent = await client.post("/process-images", files=[("images", ("a.jpg", JPEG))])
+        made = (await client.post(f"{sent.json()['statusUrl']}/shares", json={"expiresIn": 60})).json()
+        token = made["url"].rpartition("/")[2]
+        assert (await client.get(f"/shares/{token}")).status_code == 200
+    while "/shares/" not in service.log.read_text():
+        await asyncio.sleep(0.02)
+    assert token not in service.log.read_text()

@@ -131,8 +131,10 @@ def test_a_port_in_use_is_said(tmp_path: Path) -> None:
     )
 
 
-def test_it_is_not_open_to_all_by_mistake(tmp_path: Path) -> None:
-    done = serve(tmp_path, PIXELMILL_PORT="0", PIXELMILL_HOST="0.0.0.0", PIXELMILL_DATA_DIR=str(tmp_path / "data"))
+@pytest.mark.parametrize("part", ["serve", "api"])
+def test_it_is_not_open_to_all_by_mistake(part: str, tmp_path: Path) -> None:
+    folder = str(tmp_path / "data")
+    done = serve(tmp_path, part, PIXELMILL_PORT="0", PIXELMILL_HOST="0.0.0.0", PIXELMILL_DATA_DIR=folder)
     assert done.returncode == 1
     assert "PIXELMILL_OPEN=true" in done.stderr
     assert not (tmp_path / "data").exists()

@@ -79,6 +79,10 @@ async def test_one_address_is_a_page_for_people_and_json_for_programs(dist: Path
         "/index.html",
         "/../secret.txt",
         "/%2e%2e/secret.txt",
+        "/%2e%2e%2fsecret.txt",
+        "/assets/%2e%2e/%2e%2e/secret.txt",
+        "/..%5csecret.txt",
+        "/%00",
         "/assets/../../secret.txt",
     ],
 )
