@@ -49,7 +49,8 @@ def load(data: Any) -> pyvips.Image:
     """The primary image at full size, with its profile attached."""
     file = _open(data)
     try:
-        pixels = file.data
+        # Copied: pi-heif 1.4.0 frees the memory that it shows with its file, which nothing holds after this.
+        pixels = bytes(file.data)
     except (ValueError, EOFError, OSError, RuntimeError, SyntaxError) as error:
         raise PixelmillError("corrupt-image", f"The HEIC cannot be read: {error}.") from error
     width, height = file.size
