@@ -100,7 +100,7 @@ def pixels(clock: Clock, data: bytes, recipe: Recipe) -> list[bytes]:
     files = []
     for variant in recipe.variants:
         with clock("decoders", "process"):
-            image = apply(base, variant, needs[variant.name]).copy_memory()
+            image = apply(base, variant, needs[variant.name], plan.Allowance(LIMITS)).copy_memory()
         with clock("decoders", "encode"):
             files.append(finish(image, variant.output, header).data)
     return files

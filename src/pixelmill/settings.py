@@ -83,7 +83,9 @@ class Settings(BaseSettings):
     max_dimension: PositiveInt = Field(32_000, description="Largest width or height of an image taken.")
     max_frames: PositiveInt = Field(300, description="Most frames of an animation.")
     max_variants: PositiveInt = Field(50, description="Most variants of one recipe.")
-    max_output_pixels: PositiveInt = Field(50_000_000, description="Most pixels of one variant.")
+    max_output_pixels: PositiveInt = Field(
+        50_000_000, description="Most pixels of one variant; all of an image together: ten times as many."
+    )
     max_enlargement: PositiveFloat = Field(8.0, description="Largest factor by which a side may be enlarged.")
     header_seconds: PositiveFloat = Field(15.0, description="Longest time that a request's headers may take to come.")
     upload_idle_seconds: PositiveFloat = Field(30.0, description="A request that sends nothing for so long is ended.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyvips
@@ -29,14 +29,14 @@ def make(data: Buffer, recipe: Recipe, names: Sequence[str], limits: Limits) -> 
     """
     data = known_brand(data)
     header = inspect(data, limits)
-    wanted: list[Variant] = []
-    refused: list[NotMade] = []
-    for variant in (recipe.variant(name) for name in names):
+    allowance, denied = plan.Allowance(limits), {}
+    for variant in recipe.variants:  # all, so that the same ones are refused whichever are left to make
         try:
-            plan.check(variant, header.size, header.frames if moves(variant.output, header) else 1, limits)
-            wanted.append(variant)
+            allowance.take(variant, header.size, header.frames if moves(variant.output, header) else 1)
         except PixelmillError as error:
-            refused.append(NotMade(variant.name, error.code, error.detail))
+            denied[variant.name] = NotMade(variant.name, error.code, error.detail)
+    wanted = [recipe.variant(name) for name in names if name not in denied]
+    refused = [denied[name] for name in names if name in denied]
     exif = metadata.shown(header.exif or _exif(header))
     known: dict[str, Any] = {"exif": exif} if exif else {}
     groups = [(animated, [v for v in wanted if moves(v.output, header) == animated]) for animated in (False, True)]
@@ -62,7 +62,7 @@ def make(data: Buffer, recipe: Recipe, names: Sequence[str], limits: Limits) -> 
             yield from refused
         inspected = True
         for variant in group:
-            yield one(base, variant, header, needs[variant.name])
+            yield one(base, variant, header, needs[variant.name], allowance)
         del base
     if not inspected:
         yield _inspected(header, known)
@@ -81,11 +81,11 @@ def _exif(header: Header) -> bytes | None:
     return block if isinstance(block, bytes) else None
 
 
-def one(base: decode.Base, variant: Variant, header: Header, need: Size) -> Made | NotMade:
+def one(base: decode.Base, variant: Variant, header: Header, need: Size, allowance: plan.Allowance) -> Made | NotMade:
     """Make one variant; what goes wrong is told, and its siblings are made."""
     started = time.perf_counter()
     try:
-        file = finish(apply(base, variant, need), variant.output, header)
+        file = finish(apply(base, variant, need, allowance), variant.output, header)
     except PixelmillError as error:
         return NotMade(variant.name, error.code, error.detail)
     except Exception as error:
@@ -106,11 +106,17 @@ def one(base: decode.Base, variant: Variant, header: Header, need: Size) -> Made
     )
 
 
-def apply(base: decode.Base, variant: Variant, need: Size) -> pyvips.Image:
+def apply(base: decode.Base, variant: Variant, need: Size, allowance: plan.Allowance) -> pyvips.Image:
     """Do the steps to each frame and join the frames again."""
     frames = base.at(need, variant.output.colour == "keep")
     notes: list[dict[str, object]] = [{} for _ in variant.steps]
-    done = [_frame(frame, variant, base.nominal, notes) for frame in frames]
+
+    def measured(size: Size, step: int) -> None:
+        if "measured" not in notes[step]:  # the same for all frames
+            notes[step]["measured"] = size
+            allowance.take(variant, size, len(frames), step + 1)
+
+    done = [_frame(frame, variant, base.nominal, notes, measured) for frame in frames]
     if len(done) == 1:
         return done[0]
     bands = max(frame.bands for frame in done)
@@ -125,8 +131,19 @@ def apply(base: decode.Base, variant: Variant, need: Size) -> pyvips.Image:
     return joined
 
 
-def _frame(image: pyvips.Image, variant: Variant, nominal: Size, notes: list[dict[str, object]]) -> pyvips.Image:
-    for step, memory in zip(variant.steps, notes, strict=True):
+def _frame(
+    image: pyvips.Image,
+    variant: Variant,
+    nominal: Size,
+    notes: list[dict[str, object]],
+    measured: Callable[[Size, int], None],
+) -> pyvips.Image:
+    """``measured`` is told the size behind each step that only the pixels could tell it of."""
+    for index, (step, memory) in enumerate(zip(variant.steps, notes, strict=True)):
         image = step.apply(image, Canvas(nominal, memory))
-        nominal = step.after(nominal) or Size(image.width, image.height)
+        after = step.after(nominal)
+        if after is None:
+            after = Size(image.width, image.height)
+            measured(after, index)
+        nominal = after
     return image

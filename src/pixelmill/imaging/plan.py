@@ -10,6 +10,11 @@ from pixelmill.imaging.results import Limits
 from pixelmill.recipes import Variant
 from pixelmill.recipes.step import Size, Step
 
+MOST_TOGETHER = 10
+"""All variants of an image together may have so many times the pixels of the largest that one may be: fifty of
+3840 by 2560 do. Without it, fifty copies of a large photograph were a few hundred bytes of recipe and hours of work.
+"""
+
 
 def need(steps: Sequence[Step], source: Size) -> Size:
     """The smallest size of the whole source from which these steps lose nothing."""
@@ -64,15 +69,37 @@ def together(needs: Sequence[Size], source: Size) -> Size:
     return source if factor >= 1 else scaled(source, factor)
 
 
-def check(variant: Variant, source: Size, frames: int, limits: Limits) -> None:
+class Allowance:
+    """The pixels that all variants of one image may still have together, frames counted in."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._left = self._most = MOST_TOGETHER * limits.max_output_pixels
+
+    def take(self, variant: Variant, size: Size, frames: int, first: int = 0) -> None:
+        """Hold the steps from number ``first`` on, of an image that has this size before them, against the limits.
+
+        What is refused takes nothing. Raises :class:`PixelmillError` ``output-too-large`` or ``enlarged-too-much``.
+        """
+        pixels = check(variant, size, frames, self._limits, first)
+        if pixels > self._left:
+            raise PixelmillError(
+                "output-too-large",
+                f"It has {pixels:,} pixels; {self._left:,} are left of the {self._most:,} "
+                "that all variants of an image may have together.",
+                {"variant": variant.name},
+            )
+        self._left -= pixels
+
+
+def check(variant: Variant, source: Size, frames: int, limits: Limits, first: int = 0) -> int:
     """Hold what is asked for against the limits, step by step, before work begins.
 
-    Raises :class:`PixelmillError` ``output-too-large`` or ``enlarged-too-much``.
+    It ends at a step after which only the pixels can tell the size (trim), and is to go on behind it once they have.
+    Returns the most pixels that are made on the way. Raises as :meth:`Allowance.take`.
     """
-    size: Size | None = source
-    for index, step in enumerate(variant.steps):
-        if size is None:
-            return
+    size, most = source, 0
+    for index, step in enumerate(variant.steps[first:], first):
         pointer = {"variant": variant.name, "step": index}
         target = step.scales_to(size)
         if target is not None:
@@ -83,12 +110,18 @@ def check(variant: Variant, source: Size, frames: int, limits: Limits) -> None:
                     f"Step {index} ({step.op}) enlarges {factor:.1f} times; {limits.max_enlargement:g} is the most.",
                     pointer,
                 )
-        size = step.after(size)
-        for reached in (target, size):
-            if reached and reached.width * reached.height * frames > limits.max_output_pixels:
+        after = step.after(size)
+        for reached in (target, after):
+            pixels = reached.width * reached.height * frames if reached else 0
+            if reached and pixels > limits.max_output_pixels:
                 raise PixelmillError(
                     "output-too-large",
                     f"Step {index} ({step.op}) makes {reached.width} by {reached.height} pixels"
                     f"{f' in {frames} frames' if frames > 1 else ''}; at most {limits.max_output_pixels:,} are made.",
                     pointer,
                 )
+            most = max(most, pixels)
+        if after is None:
+            return most
+        size = after
+    return most or size.width * size.height * frames
