@@ -54,8 +54,8 @@ def prepare(image: pyvips.Image, output: Output) -> tuple[pyvips.Image, int]:
         if PRIVATE.search(field):
             image.remove(field)
     for field in ("xmp-data", "iptc-data"):
-        # Both can hold places and are not taken apart here: with a place in it, the whole block goes.
-        if field in fields and _names_a_place(image.get(field)):
+        # Both can hold such things and are not taken apart here: with one in it, the whole block goes.
+        if field in fields and _private(image.get(field)):
             image.remove(field)
     _forget_orientation(image)
     return image, keep | KEEP_EXIF | KEEP_XMP | KEEP_IPTC
@@ -69,9 +69,14 @@ def _forget_orientation(image: pyvips.Image) -> None:
         image.remove("exif-ifd0-Orientation")
 
 
-def _names_a_place(block: Any) -> bool:
-    data = bytes(block)
-    return bool(re.search(rb"GPS|Location|City|Country|Sublocation|State|\x1c\x02[\x5a\x5c\x5f\x64\x65]", data))
+_PRIVATE_BLOCK = re.compile(
+    rb"GPS|Location|City|Country|State|SerialNumber|OwnerName|UniqueID|\x1c\x02[\x5a\x5c\x5f\x64\x65]"
+)
+
+
+def _private(block: Any) -> bool:
+    """Whether XMP or IPTC names a place, a serial number or an owner; XMP may be UTF-16 too."""
+    return bool(_PRIVATE_BLOCK.search(bytes(block).replace(b"\0", b"")))
 
 
 def shown(exif: bytes | None) -> dict[str, Any]:

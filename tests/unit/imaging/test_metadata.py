@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
 import pyvips
+from PIL import Image
+from PIL.ExifTags import GPS, IFD, Base
 
 from pixelmill.imaging import metadata
 from pixelmill.imaging.make import make
 from pixelmill.imaging.results import Inspected, Limits, Made
-from pixelmill.recipes import parse_recipe
+from pixelmill.recipes import FORMATS, parse_recipe
 from tests import pictures
 
 FILE = (pictures.PHOTOS / "turned-with-gps.jpg").read_bytes()
@@ -76,7 +79,55 @@ def test_private_fields(name: str) -> None:
     assert metadata.PRIVATE.search(name)
 
 
-def test_xmp_with_a_place_goes_whole() -> None:
-    assert metadata._names_a_place(b'<x exif:GPSLatitude="1"/>')
-    assert metadata._names_a_place(b"<photoshop:City>Bonn</photoshop:City>")
-    assert not metadata._names_a_place(b"<dc:creator>Somebody</dc:creator>")
+def test_xmp_with_a_place_or_a_number_goes_whole() -> None:
+    for text in (
+        '<x exif:GPSLatitude="1"/>',
+        "<photoshop:City>Bonn</photoshop:City>",
+        '<x aux:SerialNumber="1234"/>',
+        '<x exifEX:CameraOwnerName="Ada"/>',
+    ):
+        assert metadata._private(text.encode())
+        assert metadata._private(text.encode("utf-16"))
+    assert not metadata._private(b"<dc:creator>Somebody</dc:creator>")
+
+
+def revealing() -> bytes:
+    """The EXIF of a real photograph, with its place, and all else that tells who took it with what."""
+    with Image.open(io.BytesIO(FILE)) as photo:
+        block = photo.getexif()
+    block.pop(Base.Orientation, None)
+    detail, place = block.get_ifd(IFD.Exif), block.get_ifd(IFD.GPSInfo)
+    assert place[GPS.GPSLatitude] and place[GPS.GPSLongitude]
+    place[GPS.GPSMapDatum] = "SECRET-datum"
+    for tag in (Base.BodySerialNumber, Base.LensSerialNumber, Base.CameraOwnerName, Base.ImageUniqueID):
+        detail[tag] = f"SECRET-{tag.name}"
+    detail[Base.UserComment] = detail[Base.MakerNote] = b"ASCII\0\0\0SECRET-comment"
+    block[Base.XPComment] = "SECRET-windows".encode("utf-16le")
+    return block.tobytes()
+
+
+@pytest.mark.parametrize("before", ["jpeg", "webp", "png", "avif", "tiff"])
+def test_no_place_and_no_number_leaves_with_a_picture(before: str) -> None:
+    """By Pillow's reader and in the bytes, though all else is kept. JPEG XL is written without any metadata, GIF and
+    TIFF without EXIF."""
+    buffer = io.BytesIO()
+    picture = Image.frombytes("RGB", (64, 36), pictures.photo(64, 36).write_to_memory())
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" aux:SerialNumber="SECRET-xmp"/>'
+    picture.save(buffer, before, exif=revealing(), xmp=xmp)
+    data = buffer.getvalue()
+    with Image.open(buffer) as opened:
+        assert opened.getexif().get_ifd(IFD.GPSInfo)[GPS.GPSLatitude] and data.count(b"SECRET") >= 6
+    outputs = [{"name": name, "output": {"format": name, "metadata": "keep"}} for name in FORMATS]
+    _, *results = make(data, parse_recipe({"variants": outputs}), FORMATS, Limits())
+    for result in results:
+        assert isinstance(result, Made)
+        made = bytes(result.data)
+        assert b"SECRET" not in made and "SECRET".encode("utf-16le") not in made, result.format
+        if result.format == "jxl":
+            assert made.startswith(b"\xff\x0a")  # the bare pixels: metadata has boxes of its own around them
+            continue
+        with Image.open(io.BytesIO(made)) as opened:
+            assert not opened.getexif().get_ifd(IFD.GPSInfo), result.format
+            assert "SECRET" not in repr(opened.info)
+            kept = opened.getexif().get(Base.Copyright)
+        assert bool(kept) == (before != "tiff" and result.format not in ("tiff", "gif")), result.format
