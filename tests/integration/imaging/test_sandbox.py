@@ -12,8 +12,8 @@ import sys
 import textwrap
 import time
 from collections.abc import AsyncIterator
-from contextlib import aclosing
-from dataclasses import replace
+from contextlib import aclosing, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +22,7 @@ import pytest
 
 from pixelmill.errors import PixelmillError
 from pixelmill.imaging import DecoderDied, Decoders, Inspected, Limits, Made, NotMade
+from pixelmill.imaging.sandbox import pool as pool_module
 from pixelmill.recipes import Recipe, load_presets, parse_recipe
 from tests import pictures
 from tests.queues import until
@@ -205,6 +206,34 @@ async def test_past_its_deadline_it_is_ended(photo: Path) -> None:
         assert not error.value.spec.permanent
         assert [r.variant for r in done if isinstance(r, Made)] == ["quick"]
         assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+async def test_one_that_spins_ends_itself(photo: Path) -> None:
+    """By SIGXCPU, should its parent be stopped and see no deadline pass; a parent that wakes up takes it for that."""
+    big = photo.with_name("big.jpg")
+    big.write_bytes((pictures.PHOTOS / "field.jpg").read_bytes())
+    child = await pool_module._Child.start(Limits().memory_bytes, 0)
+    recipe = SLOW.model_dump(mode="json", by_alias=True, exclude_none=True)
+    with big.open("rb") as source:
+        limits = asdict(Limits(seconds=0.1))
+        await child.send({"recipe": recipe, "variants": names(SLOW), "limits": limits}, source.fileno())
+
+    async def heard() -> None:
+        with suppress(pool_module._Gone):
+            while True:
+                await child.receive()
+
+    hearing = asyncio.create_task(heard())
+    process = psutil.Process(child.process.pid)
+    try:
+        while not (await asyncio.wait({hearing}, timeout=0.1))[0]:
+            assert process.cpu_times().user < 15
+        await child.process.wait()
+    finally:
+        hearing.cancel()
+        status = await child.kill()
+    cause = pool_module._cause(status)
+    assert (cause.signal, cause.code) == (signal.SIGXCPU, "timeout")
 
 
 async def test_who_stops_listening_ends_the_work(decoders: Decoders, photo: Path) -> None:

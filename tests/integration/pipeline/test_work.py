@@ -89,11 +89,22 @@ async def test_a_photo_becomes_every_variant_of_its_preset(parts: Parts, millhan
 
 
 async def test_a_truncated_photo_is_a_dead_letter_at_once_and_leaves_no_result(
-    parts: Parts, millhand: Millhand, photo: Path
+    parts: Parts, millhand: Millhand, photo: Path, decoders: Decoders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    decoded, decode = [], decoders.make
+
+    def counted(*given: Any, **more: Any) -> Any:
+        decoded.append(given)
+        return decode(*given, **more)
+
+    monkeypatch.setattr(decoders, "make", counted)
     data = photo.read_bytes()
     batch_id, [bad, good] = await accept(parts, data[: len(data) // 2], data)
     assert isinstance(await millhand(Job(bad, 1)), Failed)
+    assert await parts.queue.known([Job(bad, 2)]) == [False]
+    for generation in (1, 2):  # a job that was left over, and one that nobody should have queued
+        assert await millhand(Job(bad, generation)) == Done()
+    assert len(decoded) == 1
     assert isinstance(await millhand(Job(good, 1)), Done)
     image = await look(parts, bad)
     assert (image.state, image.error_code, image.tries) == (State.FAILED, "corrupt-image", 1)
