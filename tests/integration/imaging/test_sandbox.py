@@ -22,7 +22,7 @@ import pytest
 
 from pixelmill.errors import PixelmillError
 from pixelmill.imaging import DecoderDied, Decoders, Inspected, Limits, Made, NotMade
-from pixelmill.imaging.sandbox import pool as pool_module
+from pixelmill.imaging.sandbox.decoder import Decoder, Gone, cause
 from pixelmill.recipes import Recipe, load_presets, parse_recipe
 from tests import pictures
 from tests.queues import until
@@ -212,14 +212,14 @@ async def test_one_that_spins_ends_itself(photo: Path) -> None:
     """By SIGXCPU, should its parent be stopped and see no deadline pass; a parent that wakes up takes it for that."""
     big = photo.with_name("big.jpg")
     big.write_bytes((pictures.PHOTOS / "field.jpg").read_bytes())
-    child = await pool_module._Child.start(Limits().memory_bytes, 0)
+    child = await Decoder.start(Limits().memory_bytes, 0)
     recipe = SLOW.model_dump(mode="json", by_alias=True, exclude_none=True)
     with big.open("rb") as source:
         limits = asdict(Limits(seconds=0.1))
         await child.send({"recipe": recipe, "variants": names(SLOW), "limits": limits}, source.fileno())
 
     async def heard() -> None:
-        with suppress(pool_module._Gone):
+        with suppress(Gone):
             while True:
                 await child.receive()
 
@@ -232,8 +232,8 @@ async def test_one_that_spins_ends_itself(photo: Path) -> None:
     finally:
         hearing.cancel()
         status = await child.kill()
-    cause = pool_module._cause(status)
-    assert (cause.signal, cause.code) == (signal.SIGXCPU, "timeout")
+    died = cause(status)
+    assert (died.signal, died.code) == (signal.SIGXCPU, "timeout")
 
 
 async def test_who_stops_listening_ends_the_work(decoders: Decoders, photo: Path) -> None:
