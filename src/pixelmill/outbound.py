@@ -4,6 +4,9 @@ Only public addresses are called. A name is resolved once, its addresses are che
 very address that was checked, while Host, SNI and the certificate stay those of the name: a name server that changes
 its answer in between (DNS rebinding) gains nothing. Every redirect is a request of its own and passes here again.
 What is private on purpose is allowed by name, with ``PIXELMILL_ALLOW_HOSTS``.
+
+Behind an egress proxy (``PIXELMILL_EGRESS_PROXY``) it is the proxy that resolves and connects. What is private by its
+text, or by what our own resolver says, is refused before the proxy is asked; for the rest the proxy has to.
 """
 
 from __future__ import annotations
@@ -15,11 +18,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from typing import TYPE_CHECKING
 
 import httpx
 
 from pixelmill import __version__
 from pixelmill.errors import PixelmillError
+
+if TYPE_CHECKING:
+    from pixelmill.settings import Settings
 
 Address = IPv4Address | IPv6Address
 #: Looks a host name up: its addresses, as text, in the order to be tried.
@@ -89,9 +96,15 @@ def parse(url: str) -> httpx.URL:
 
 
 class Guard:
-    """What may be called. ``allowed``: hosts (``name``, ``name:port``, ``*.domain``) that need not be public."""
+    """What may be called. ``allowed``: hosts (``name``, ``name:port``, ``*.domain``) that need not be public.
 
-    def __init__(self, allowed: Iterable[str] = (), *, resolve: Resolver | None = None) -> None:
+    ``proxy``: address of the HTTP proxy through which all but those are called.
+    """
+
+    def __init__(
+        self, allowed: Iterable[str] = (), *, resolve: Resolver | None = None, proxy: str | None = None
+    ) -> None:
+        self.proxy = proxy
         self._allowed = frozenset(_plain(one) for one in allowed)
         self._resolve = resolve or _look_up
 
@@ -108,6 +121,15 @@ class Guard:
         if host == "localhost" or host.endswith(".localhost") or (literal and not is_public(literal)):
             raise _refused(host)
         return parsed
+
+    @classmethod
+    def of(cls, settings: Settings) -> Guard:
+        proxy = settings.egress_proxy
+        return cls(settings.allow_hosts, proxy=proxy.get_secret_value() if proxy else None)
+
+    def proxied(self, url: httpx.URL) -> bool:
+        """Whether a request to ``url`` goes through the proxy."""
+        return self.proxy is not None and not self._allows(_plain(url.raw_host.decode("ascii")), _port(url))
 
     async def addresses(self, url: httpx.URL) -> list[str]:
         """The addresses that a request to ``url`` may go to. Raises ``address-refused`` or ``source-unavailable``."""
@@ -198,12 +220,22 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, guard: Guard, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._guard = guard
-        self._transport = transport or httpx.AsyncHTTPTransport(
-            limits=httpx.Limits(max_keepalive_connections=0), trust_env=False
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._transport = transport or httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
+        self._proxy = (
+            httpx.AsyncHTTPTransport(limits=limits, trust_env=False, proxy=guard.proxy) if guard.proxy else None
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        addresses = await self._guard.addresses(request.url)
+        by_proxy = self._proxy if self._guard.proxied(request.url) else None
+        try:
+            addresses = await self._guard.addresses(request.url)
+        except PixelmillError as error:
+            # Behind a proxy a name need not have an address here.
+            if by_proxy is None or error.code != "source-unavailable":
+                raise
+        if by_proxy is not None:
+            return await by_proxy.handle_async_request(request)
         host = request.url.raw_host.decode("ascii")
         failed: Exception = httpx.ConnectError("no address")
         for address in addresses:
@@ -222,6 +254,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._transport.aclose()
+        if self._proxy is not None:
+            await self._proxy.aclose()
 
 
 #: Lookups run apart from the event loop's own, of which uvloop has four at a time: a name server that a stranger

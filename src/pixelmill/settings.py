@@ -7,6 +7,7 @@ Read from the environment and from a ``.env`` file in the working directory. Our
 from __future__ import annotations
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -161,6 +162,11 @@ class Settings(BaseSettings):
         description="Hosts that may be fetched from and called although they are not public: `name`, `name:port`, "
         "`*.domain`; commas between them.",
     )
+    egress_proxy: SecretStr | None = Field(
+        None,
+        description="`http://user:password@proxy:3128`: sources and webhooks are called through it. It looks the names "
+        "up, so it has to refuse private addresses too. The hosts allowed above are called without it.",
+    )
     secret: SecretStr | None = Field(
         None,
         description="Signs sessions, tickets and links; the same on every machine. Several with spaces between them: "
@@ -204,6 +210,13 @@ class Settings(BaseSettings):
     def _words(cls, value: object) -> object:
         """Words with commas or spaces between them."""
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("egress_proxy")
+    @classmethod
+    def _proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.match(r"https?://[^/]", value.get_secret_value()):
+            raise ValueError("it must be http://host:port or https://host:port")
+        return value
 
     @model_validator(mode="after")
     def _lock_to_presets(self) -> Settings:

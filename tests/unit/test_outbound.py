@@ -16,10 +16,12 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from pixelmill import outbound
 from pixelmill.errors import PixelmillError
 from pixelmill.outbound import Guard, GuardedTransport, is_public, parse
+from pixelmill.settings import Settings
 
 PRIVATE = [
     "0.0.0.0",
@@ -351,6 +353,80 @@ async def test_a_name_that_nobody_knows() -> None:
 
     with pytest.raises(PixelmillError, match="source-unavailable"):
         await fetched(Guard(resolve=resolve), "http://nobody.example/")
+
+
+class Answering(Saying):
+    """A proxy that answers for everybody, builds no tunnel, and notes what it was asked for."""
+
+    def __init__(self, asked: list[str]) -> None:
+        super().__init__(HELLO, 0)
+        self.asked = asked
+
+    def data_received(self, data: bytes) -> None:
+        line = data.decode().partition("\r\n")[0]
+        self.asked.append(line)
+        if line.startswith("CONNECT "):
+            self.answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+        super().data_received(data)
+
+
+@asynccontextmanager
+async def proxying() -> AsyncIterator[tuple[str, list[str]]]:
+    """The address of a proxy, and the first line of each request that it got."""
+    asked: list[str] = []
+    async with await asyncio.get_running_loop().create_server(lambda: Answering(asked), "127.0.0.1", 0) as server:
+        yield f"http://me:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+
+
+async def nobody_knows(host: str, port: int) -> list[str]:
+    raise OSError("no such name")
+
+
+async def test_behind_a_proxy_it_is_the_proxy_that_looks_names_up() -> None:
+    async with proxying() as (proxy, asked):
+        guard = Guard(proxy=proxy, resolve=nobody_knows)
+        assert await fetched(guard, "http://pictures.example/a.jpg?x=1") == b"hello"
+        with pytest.raises(PixelmillError, match="source-unavailable"):
+            await fetched(guard, "https://pictures.example/a.jpg")
+    assert asked == ["GET http://pictures.example/a.jpg?x=1 HTTP/1.1", "CONNECT pictures.example:443 HTTP/1.1"]
+
+
+@pytest.mark.parametrize("url", [*SPELLED, "http://private.example/", "http://rebound.example/", "ftp://a.example/"])
+async def test_behind_a_proxy_nothing_more_is_called_that_is_known_to_be_private(url: str) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        return {"private.example": ["10.0.0.1"], "rebound.example": ["::ffff:127.0.0.1", "127.0.0.1"]}[host]
+
+    async with proxying() as (proxy, asked):
+        with pytest.raises(PixelmillError, match="address-refused"):
+            await fetched(Guard(proxy=proxy, resolve=resolve), url)
+    assert asked == []
+
+
+async def test_hosts_that_are_allowed_are_called_without_the_proxy() -> None:
+    async with proxying() as (proxy, asked), serving(HELLO) as port:
+        guard = Guard(["store.internal"], proxy=proxy, resolve=answering(["127.0.0.1"]))
+        assert await fetched(guard, f"http://store.internal:{port}/") == b"hello"
+    assert asked == []
+
+
+async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with proxying() as (proxy, asked), serving(HELLO) as port:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy)
+        assert await fetched(Guard(["127.0.0.1"]), f"http://127.0.0.1:{port}/") == b"hello"
+    assert asked == []
+
+
+def test_the_settings_name_the_proxy() -> None:
+    def guard(**values: Any) -> Guard:
+        return Guard.of(Settings(_env_file=None, **values))  # type: ignore[call-arg]
+
+    assert guard().proxy is None
+    assert guard(egress_proxy="http://me:secret@proxy:3128").proxy == "http://me:secret@proxy:3128"
+    for wrong in ("proxy:3128", "socks5://proxy:1080", "http://", "http:///x"):
+        with pytest.raises(ValidationError, match="http://host:port") as caught:
+            guard(egress_proxy=wrong)
+        assert caught.value.error_count() == 1
 
 
 async def test_the_certificate_is_of_the_name_though_the_connection_goes_to_the_address(tmp_path: Path) -> None:

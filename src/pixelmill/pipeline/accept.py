@@ -48,7 +48,7 @@ class Intake:
         self.queue = queue
         self.settings = settings
         self.presence = presence
-        self.guard = Guard(settings.allow_hosts)
+        self.guard = Guard.of(settings)
         self._telling: set[asyncio.Task[None]] = set()
 
     async def begin(self, *, owner: str = "", in_flight: int | None = None) -> Acceptance:

@@ -80,7 +80,7 @@ class Deliverer:
     ) -> None:
         self._database = database
         self._presence = presence
-        self._guard = guard or Guard(settings.allow_hosts)
+        self._guard = guard or Guard.of(settings)
         self._links = (settings.public_url or "").rstrip("/")
         self._clock = clock
         self._client = self._guard.client(seconds=TIMEOUT)

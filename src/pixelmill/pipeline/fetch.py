@@ -27,7 +27,7 @@ class Fetcher:
         self._database = database
         self._storage = storage
         self._settings = settings
-        self._guard = guard or Guard(settings.allow_hosts)
+        self._guard = guard or Guard.of(settings)
 
     async def fetch(self, held: Claim) -> Claim:
         """Store what ``held.source`` points to, and record it: the claim with its key.

@@ -90,7 +90,7 @@ async def test_a_body_that_crawls_is_cut_off(
 async def test_json_that_crawls_is_cut_off(site_with: SiteWith) -> None:
     async with site_with(upload_seconds=0.3) as site:
         said = await drip(site, head("/keys", "application/json"), b" " * 2000, 50, 0.05)
-        assert said.startswith(b"HTTP/1.1 408 ")
+        assert said[:13] == b"HTTP/1.1 408 "
 
 
 async def test_a_body_may_be_slow_within_the_limits(site_with: SiteWith, monkeypatch: pytest.MonkeyPatch) -> None:

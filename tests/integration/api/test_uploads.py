@@ -54,7 +54,7 @@ async def test_a_file_is_sent_without_a_key_and_taken(site: Site) -> None:
         with await site.parts.storage.open(held.key, sha256=held.sha256) as stored:
             assert stored.read() == JPEG
         again = await acme.client.post("/batches", json=body)
-        assert (again.status_code, again.json()["code"]) == (409, "conflict")
+        assert (again.status_code, again.json().get("code")) == (409, "conflict")
 
 
 async def test_an_address_is_good_for_one_file(site: Site) -> None:
@@ -62,7 +62,7 @@ async def test_an_address_is_good_for_one_file(site: Site) -> None:
     assert (await put(sending, JPEG)).status_code == 201
     before = site.stored()
     replayed = await put(sending, JPEG + b"x")
-    assert (replayed.status_code, replayed.json()["code"]) == (409, "conflict")
+    assert (replayed.status_code, replayed.json().get("code")) == (409, "conflict")
     assert site.stored() == before
 
 
@@ -79,7 +79,7 @@ async def test_what_does_not_fit_the_ticket_leaves_nothing_and_may_be_sent_again
         (bytes(len(JPEG)), {}, 415, "unsupported-format"),
     ):
         answer = await put(sending, data, **headers)
-        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        assert (answer.status_code, answer.json().get("code")) == (status, code)
     assert site.stored() == []
     assert (await take(site, sending["uploadId"])).json()["code"] == "not-ready"
     assert (await put(sending, JPEG)).status_code == 201
@@ -94,7 +94,7 @@ async def test_a_body_of_unknown_length_is_cut_at_the_ticket_s_size(site: Site) 
 
     async with httpx.AsyncClient() as stranger:
         answer = await stranger.put(sending["url"], content=endless())
-    assert (answer.status_code, answer.json()["code"]) == (413, "too-large")
+    assert (answer.status_code, answer.json().get("code")) == (413, "too-large")
     assert site.stored() == []
 
 
@@ -108,7 +108,7 @@ async def test_an_address_that_was_changed_is_worth_nothing(site: Site) -> None:
             one["url"] + "&expires=99999999999",
         ):
             answer = await put(one | {"url": url}, JPEG)
-            assert (answer.status_code, answer.json()["code"]) == (403, "bad-signature"), url
+            assert (answer.status_code, answer.json().get("code")) == (403, "bad-signature"), url
         plain = await put(one | {"url": one["url"].partition("?")[0]}, JPEG)
         assert plain.status_code == 401
     assert site.stored() == []
@@ -120,7 +120,7 @@ async def test_an_address_ends(site: Site) -> None:
     while datetime.datetime.now(datetime.UTC).timestamp() < expires:
         await asyncio.sleep(0.05)
     answer = await put(sending, JPEG)
-    assert (answer.status_code, answer.json()["code"]) == (403, "bad-signature")
+    assert (answer.status_code, answer.json().get("code")) == (403, "bad-signature")
 
 
 @pytest.mark.parametrize(
