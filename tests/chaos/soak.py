@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
 import statistics
 import sys
@@ -34,7 +35,7 @@ KEEP = 120
 GAP = 10.0
 #: Bytes an hour that a process may seem to grow by, by the line through its last half.
 MOST_GROWTH = 1024 * 1024
-#: By so much a median may differ between the first and the last third of the last half.
+#: By so much a median may grow between the first and the last third of the last half, if the machine's load does not.
 MOST_SLOWER = 1.5
 #: Samples of a decoder that say what it holds: one that was there for less time has not seen all photographs yet.
 SETTLED = 6
@@ -132,54 +133,65 @@ def decoders(samples: list[dict[str, Any]]) -> list[tuple[float, float]]:
     return [(statistics.median(ats), statistics.median(helds)) for ats, helds in middles]
 
 
-def decoder_growth(samples: list[dict[str, Any]]) -> float:
-    """How the decoders' memory grows, in units an hour: from one to the next, or, where these are few, within each."""
+def decoder_growth(samples: list[dict[str, Any]]) -> tuple[float, float, float]:
+    """How the decoders' memory grows, in units an hour: from one to the next, or, where these are few, within each.
+
+    With the ends of an interval that it lies in with a probability of 90 %.
+    """
     points = decoders(samples)
     if len(points) >= FEW:
         return trend(points)
     pids = {pid for one in samples for pid in one["decoders"]}
     within = [[(one["at"], one["decoders"][pid]) for one in samples if pid in one["decoders"]] for pid in pids]
-    return max(map(slope, within), default=0.0)
+    most = max(map(slope, within), default=0.0)
+    return most, most, most
 
 
-def trend(points: list[tuple[float, float]]) -> float:
-    """The middle one of the slopes between any two points (Theil and Sen), in units an hour.
+def trend(points: list[tuple[float, float]]) -> tuple[float, float, float]:
+    """The middle one of the slopes between any two points, and its 90 % interval (P. K. Sen, 1968), in units an hour.
 
     For decoders: some hold a buffer more than others from their first minute to their last, and a line of least squares
     would tell when these happened to be.
     """
-    slopes = [(y - b) / (x - a) for (a, b), (x, y) in combinations(points, 2) if x != a]
-    return statistics.median(slopes) * 3600 if slopes else 0.0
+    slopes = sorted((y - b) / (x - a) * 3600 for (a, b), (x, y) in combinations(points, 2) if x != a)
+    count = len(points)
+    aside = round(1.645 * math.sqrt(count * (count - 1) * (2 * count + 5) / 18))
+    low, high = (len(slopes) - aside) // 2, (len(slopes) + aside) // 2
+    return statistics.median(slopes), slopes[max(low, 0)], slopes[min(high, len(slopes) - 1)]
 
 
 def judge(samples: list[dict[str, Any]]) -> dict[str, Any]:
     """What the last half of the samples says, and what grew (``broken``)."""
     half = [one for one in samples if one["at"] >= samples[-1]["at"] / 2]
-    broken = []
-    growth = {}
-    for name in half[-1]["memory"]:
-        points = [(one["at"], one["memory"].get(name, 0)) for one in half]
-        growth[name] = round(decoder_growth(half) if name == "decoder" else slope(points))
-        if growth[name] > MOST_GROWTH:
-            broken.append(f"memory of {name} grows by {growth[name] / 1e6:.1f} MB an hour")
+    likely, least, most = map(round, decoder_growth(half))
+    growth = {name: round(slope([(one["at"], one["memory"].get(name, 0)) for one in half])) for name in ROLES.values()}
+    growth["decoder"] = likely
+    # Of decoders what is not sure is no growth: there are some twenty of them in half an hour.
+    sure = growth | {"decoder": least}
+    broken = [
+        f"memory of {name} grows by {growth[name] / 1e6:.1f} MB an hour" for name in growth if sure[name] > MOST_GROWTH
+    ]
     handles = {name: round(slope([(one["at"], one["files"].get(name, 0)) for one in half]), 2) for name in growth}
     broken += [f"{name} opens {count} more files an hour" for name, count in handles.items() if count > 5]
     third = max(1, len(half) // 3)
     database = [max(one["disk"].get("database", 0) for one in part) for part in (half[:third], half[-third:])]
     if database[1] > 1.1 * database[0]:
         broken.append(f"the database grows: {database[0]} bytes, and later {database[1]}")
-    answered, ended = _early_and_late(half, "answered"), _early_and_late(half, "ended")
+    answered, ended, load = (_early_and_late(half, name) for name in ("answered", "ended", "load"))
+    slower = MOST_SLOWER * max(1.0, load[1] / load[0])  # other work on the machine is not ours
     for until, seconds in {"the 202": answered, "the end of a batch": ended}.items():
-        if len(seconds) == 2 and seconds[1] > MOST_SLOWER * seconds[0]:
+        if len(seconds) == 2 and seconds[1] > slower * seconds[0]:
             broken.append(f"it takes longer until {until}: {seconds[0]} s, and later {seconds[1]} s")
     return {
         "memory growth, bytes an hour": growth,
+        "of the decoders, 90 % interval": [least, most],
         "files growth, an hour": handles,
         "most memory, bytes": {name: max(one["memory"].get(name, 0) for one in half) for name in growth},
         "most files": {name: max(one["files"].get(name, 0) for one in half) for name in growth},
         "database, bytes, early and late": database,
         "seconds to 202, median, early and late": answered,
         "seconds to the end, median, early and late": ended,
+        "load average, early and late": load,
         "broken": broken,
     }
 
@@ -248,7 +260,7 @@ async def _under_load(service: servers.Service, minutes: float, clients: int, ou
             if sending.done():
                 sending.result()
             one = {"at": round(at + GAP, 1), **await asyncio.to_thread(sample, service), "images": load.images}
-            one |= {"answered": quantiles(load.answered), "ended": quantiles(load.ended)}
+            one |= {"answered": quantiles(load.answered), "ended": quantiles(load.ended), "load": [os.getloadavg()[0]]}
             load.answered.clear()
             load.ended.clear()
             samples.append(one)

@@ -25,6 +25,7 @@ def samples(worker: float, decoder: float, outlier: float = 0.0) -> list[dict[st
                 "disk": {"database": 60 * MB},
                 "answered": [0.1, 0.2],
                 "ended": [1.0, 2.0],
+                "load": [4.0],
             }
         )
     return made
@@ -51,3 +52,4 @@ def test_what_takes_longer_and_longer_is_told() -> None:
     slower = [one | {"answered": [0.1 * (1 + (one["at"] / 2000) ** 2), 0.2]} for one in samples(0, 0)]
     (told,) = soak.judge(slower)["broken"]
     assert told.startswith("it takes longer until the 202: 0.2")
+    assert soak.judge([one | {"load": [2 + one["at"] / 100]} for one in slower])["broken"] == []
