@@ -26,19 +26,6 @@ def _module(command: str) -> str:
     return f"{__name__}.{command.replace('-', '_')}"
 
 
-def _import(command: str) -> Any:
-    """Its module, and structlog before it, without rich: 4 MB in each process to draw tracebacks, which none does."""
-    drawn = sys.modules.get("rich")
-    sys.modules["rich"] = None  # type: ignore[assignment]
-    try:
-        importlib.import_module("structlog")
-    finally:
-        del sys.modules["rich"]
-        if drawn is not None:
-            sys.modules["rich"] = drawn
-    return importlib.import_module(_module(command))
-
-
 class _Commands(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return [name for name in COMMANDS if importlib.util.find_spec(_module(name))]
@@ -46,7 +33,7 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in self.list_commands(ctx):
             return None
-        found = getattr(_import(cmd_name), cmd_name.replace("-", "_"))
+        found = getattr(importlib.import_module(_module(cmd_name)), cmd_name.replace("-", "_"))
         if isinstance(found, typer.Typer):
             return typer.main.get_command(found)
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
