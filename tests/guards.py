@@ -124,6 +124,20 @@ GUARDS = _guards(
         "tests/unit/imaging/test_header.py::test_texts_of_a_png_that_unfold",
     ),
     (
+        "Metadata bombs: items of an AVIF or HEIC that are all of the file, again and again",
+        "imaging/unfold.py",
+        "if (left := left - length) < 0:",
+        "if False:",
+        "tests/unit/imaging/test_header.py::test_items_that_are_longer_than_their_file",
+    ),
+    (
+        "Metadata bombs: of the pictures in an SVG",
+        "imaging/header.py",
+        'unfold.check(picture, format or "")',
+        "pass",
+        "tests/unit/imaging/test_header.py::test_what_is_in_an_svg_unfolds_no_more",
+    ),
+    (
         "ZIP bombs: compressed answers of a source",
         "outbound.py",
         'if response.headers.get("content-encoding", "identity").lower() != "identity":',

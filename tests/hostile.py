@@ -11,18 +11,17 @@ import gzip
 import io
 import os
 import struct
-import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO
 
 from PIL import Image
 
-from tests import pictures
+from tests import boxes, pictures
 
 MEGABYTE = 1024 * 1024
 BIG = 4 * MEGABYTE
@@ -280,14 +279,16 @@ def jxl_of_billions() -> bytes:
     return b"\xff\x0a" + int(bits[::-1], 2).to_bytes(len(bits) // 8 + 1, "little")
 
 
-def avif(frames: int = 1, exif: bytes = b"") -> bytes:
-    """A real one, with this EXIF or of so many frames."""
+def avif(frames: int) -> bytes:
+    """A real one of so many frames."""
     buffer = io.BytesIO()
     image = Image.frombytes("RGB", (64, 64), pictures.photo(64, 64).write_to_memory())
     more = [image.rotate(number) for number in range(1, frames)]
-    with warnings.catch_warnings(action="ignore"):  # Pillow says what is wrong with it
-        image.save(buffer, "AVIF", save_all=frames > 1, append_images=more, exif=exif, speed=10)
+    image.save(buffer, "AVIF", save_all=True, append_images=more, speed=10)
     return buffer.getvalue()
+
+
+EXIF, RDF = (b"Exif", b""), (b"mime", b"application/rdf+xml\0")
 
 
 @dataclass(frozen=True)
@@ -315,6 +316,62 @@ def _sides(name: str) -> list[Attack]:
         Attack(f"{name}, {side:,} squared in 7 kB", end, partial(iso_of, name, side, side))
         for side, end in ends.items()
     ]
+
+
+def _grids(name: str, *, deep: str, many: str) -> list[Attack]:
+    """``deep``: how grids in grids end; ``many``: how 200 pictures on one canvas do."""
+    width, height = boxes.sides(pictures.sample(name))
+    grid = partial(boxes.grid, name)
+    square = (LARGE, LARGE)
+    few = boxes.canvas(256, 255, square, [2] * 65_280, square)
+    attacks = {
+        "grid of 6 tiles": ("completed", lambda: grid(2, 3, (3 * width, 2 * height), boxes.tile(name))),
+        "grid of 65,535 squared": ("too-many-pixels", lambda: grid(8, 8, (65_535, 65_535), boxes.tile(name))),
+        "grid of 60,000 squared that says it is small": (
+            "corrupt-image",
+            lambda: grid(8, 8, (60_000, 60_000), boxes.tile(name), told=(width, height)),
+        ),
+        "grid of 100 megapixels and small tiles": ("corrupt-image", lambda: grid(8, 8, square, boxes.tile(name))),
+        "grid whose tiles say they are large": (
+            "corrupt-image",
+            lambda: grid(2, 2, square, boxes.tile(name, (5000, 5000))),
+        ),
+        "grid of 65,280 tiles": ("corrupt-image", lambda: boxes.heif(name, [few, boxes.tile(name)])),
+        "grids in a circle": ("corrupt-image", lambda: boxes.cycle(name, b"grid")),
+        "pictures that are each other": ("corrupt-image", lambda: boxes.cycle(name, b"iden")),
+        "200 grids in grids": (deep, lambda: boxes.nested(name, 200)),
+        "200 pictures over each other": (many, lambda: boxes.overlay(name, 200, LARGE)),
+    }
+    return [Attack(f"{name}, {what}", end, make) for what, (end, make) in attacks.items()]
+
+
+def _items(name: str, *, unfolded: str) -> list[Attack]:
+    """Metadata of AVIF and HEIC. ``unfolded``: how XMP that is compressed ends."""
+    long = b"II*\0" + b"e" * BIG
+    picture = boxes.coded(name)
+    attacks: dict[str, tuple[str, Callable[[], bytes]]] = {
+        "EXIF that multiplies": ("completed", lambda: boxes.heif_with(name, (*EXIF, b"\0" * 4 + exif_bomb()[6:]))),
+        "deep EXIF": ("completed", lambda: boxes.heif_with(name, (*EXIF, b"\0" * 4 + exif_deep()[6:]))),
+        "EXIF of 4 MB, 30 times": ("too-much-metadata", lambda: boxes.heif_with(name, (*EXIF, long), times=30)),
+        "200 EXIF of 120 MB": ("too-much-metadata", lambda: boxes.heif_with(name, (*EXIF, long), count=200, times=30)),
+        "200 XMP of 4 MB": ("too-much-metadata", lambda: boxes.heif_with(name, (*RDF, b" " * BIG), count=200)),
+        "30,000 items of EXIF": ("corrupt-image", lambda: boxes.heif_with(name, (*EXIF, b"II*\0"), count=30_000)),
+        "XMP with entities": ("completed", lambda: boxes.heif_with(name, (*RDF, xmp_bomb() + b" " * BIG))),
+        "XMP of 2 GB": (
+            unfolded,
+            lambda: boxes.heif_with(name, (b"mime", RDF[1] + b"deflate\0", deflated(32, 2000 * MEGABYTE))),
+        ),
+        "4 MB of profile": (
+            "completed",
+            lambda: boxes.heif(name, [boxes.coded(name, more=[boxes.profile(b"i" * BIG)])]),
+        ),
+        "100,000 properties": ("corrupt-image", lambda: boxes.heif(name, [picture], *[boxes.extents(1, 1)] * 100_000)),
+        "a picture that is its bytes 1,000 times": (
+            "corrupt-image",
+            lambda: boxes.heif(name, [replace(picture, times=1000)]),
+        ),
+    }
+    return [Attack(f"{name}, {what}", end, make) for what, (end, make) in attacks.items()]
 
 
 def _texts(kind: bytes, head: bytes, megabytes: int, count: int = 1, byte: int = 0) -> Callable[[], bytes]:
@@ -347,6 +404,9 @@ BOMBS = [
     Attack("gif, 99 megapixels in 11 frames", "completed", partial(gif, 3000, 3000, 11, frame=(3000, 3000))),
     *_sides("avif"),
     *_sides("heic"),
+    *_grids("avif", deep="corrupt-image", many="corrupt-image"),
+    *_grids("heic", deep="completed", many="completed"),
+    Attack("avif, 100 megapixels in 25 tiles and 2 kB", "completed", partial(boxes.avif_tiles, LARGE)),
     Attack("avif, 30 frames", "completed", partial(avif, 30)),
     Attack("tiff, 4 billion squared", "corrupt-image", partial(tiff_strip, 0xFFFFFFFF, 0xFFFFFFFF)),
     Attack("tiff, 100 megapixels in 200 bytes", "completed", partial(tiff_strip, LARGE, LARGE)),
@@ -423,8 +483,23 @@ METADATA = [
     Attack("webp, 4 MB of profile", "completed", lambda: webp_with((b"ICCP", b"i" * BIG), flags=0x20)),
     Attack("webp, XMP with entities", "completed", lambda: webp_with((b"XMP ", xmp_bomb() + b" " * BIG), flags=0x04)),
     Attack("gif, 4 MB of comments", "completed", lambda: pictures.sample("gif")[:-1] + COMMENT + b";"),
-    Attack("avif, EXIF that multiplies", "completed", lambda: avif(exif=exif_bomb())),
-    Attack("avif, deep EXIF", "completed", lambda: avif(exif=exif_deep())),
+    *_items("avif", unfolded="completed"),
+    *_items("heic", unfolded="corrupt-image"),
+    Attack("jxl, EXIF that multiplies", "completed", lambda: boxes.jxl(boxes.box(b"Exif", b"\0" * 4, exif_bomb()[6:]))),
+    Attack("jxl, deep EXIF", "completed", lambda: boxes.jxl(boxes.box(b"Exif", b"\0" * 4, exif_deep()[6:]))),
+    Attack("jxl, XMP with entities", "completed", lambda: boxes.jxl(boxes.box(b"xml ", xmp_bomb(), b" " * BIG))),
+    Attack("jxl, XMP that unfolds", "completed", partial(boxes.jxl_unfolding, 200 * MEGABYTE)),
+    Attack("jxl, 100,000 boxes", "corrupt-image", lambda: boxes.jxl(*[boxes.box(b"xml ")] * 100_000)),
+    Attack(
+        "svg, a png with a text of 2 GB in it",
+        "too-much-metadata",
+        lambda: svg_image(_texts(b"zTXt", b"a%d\0\0", 2000)()),
+    ),
+    Attack(
+        "svg, an avif with 200 EXIF of 120 MB in it",
+        "too-much-metadata",
+        lambda: svg_image(boxes.heif_with("avif", (*EXIF, b"II*\0" + b"e" * BIG), count=200, times=30), "avif"),
+    ),
     Attack("tiff, entries that multiply", "corrupt-image", lambda: exif_bomb()[6:]),
     Attack(
         "tiff, 4 billion strips",
@@ -439,6 +514,53 @@ METADATA = [
     Attack("svg, 4 MB of metadata", "completed", lambda: svg(f"<metadata>{'m' * BIG}</metadata>")),
     Attack("svg, entities in its XMP", "corrupt-image", lambda: svg("<metadata>&e9;</metadata>", before=entities())),
 ]
+
+
+def calling(url: str) -> dict[str, bytes]:
+    """Files that name an address, by the way they do."""
+    include = 'xmlns:xi="http://www.w3.org/2001/XInclude"'
+    inside = svg(f'<image width="9" height="9" href="{url}/inside.png"/>')
+    return {
+        "image": svg(f'<image width="99" height="99" href="{url}/a.png"/>'),
+        "image by xlink": svg(f'<image width="99" height="99" xlink:href="{url}/b.svg"/>'),
+        "image in an image": svg_image(inside, "svg+xml"),
+        "use": svg(f'<use xlink:href="{url}/c.svg#a"/>'),
+        "filter": svg(f'<filter id="f"><feImage href="{url}/d.png"/></filter><rect filter="url(#f)"/>'),
+        "style": svg(f'<style>@import url("{url}/e.css"); rect {{ fill: url({url}/f.svg#a) }}</style><rect/>'),
+        "font": svg(f"<style>@font-face {{ font-family: x; src: url({url}/g.ttf) }}</style><text>x</text>"),
+        "style sheet": svg("<rect/>", before=f'<?xml-stylesheet type="text/css" href="{url}/h.css"?>'),
+        "XInclude": svg(f'<xi:include {include} href="{url}/i.svg"/>'),
+        "XInclude of text": svg(f'<text><xi:include {include} href="{url}/j.txt" parse="text"/></text>'),
+        "entity": svg("<text>&x;</text>", before=f'<!DOCTYPE svg [<!ENTITY x SYSTEM "{url}/k">]>'),
+        "parameter entity": svg("<rect/>", before=f'<!DOCTYPE svg [<!ENTITY % x SYSTEM "{url}/l.dtd"> %x;]>'),
+        "document type": svg("<rect/>", before=f'<!DOCTYPE svg SYSTEM "{url}/m.dtd">'),
+        "MVG": f"push graphic-context\nimage over 0,0 9,9 '{url}/n.png'\npop graphic-context\n".encode(),
+        "MSL": f'<?xml version="1.0"?><image><read filename="{url}/o.png"/></image>'.encode(),
+    }
+
+
+def naming(path: str) -> dict[str, bytes]:
+    """Files that name another one, which ImageMagick would have read, or deleted (CVE-2022-44268, CVE-2016-3715 …)."""
+    text = path.encode()
+    found = {
+        f"{kind.decode()}, {key.decode()}": png_with(chunk(kind, key + b"\0" + head + body))
+        for key in (b"profile", b"Profile", b"Raw profile type icc")
+        for kind, head, body in (
+            (b"tEXt", b"", text),
+            (b"zTXt", b"\0", zlib.compress(text)),
+            (b"iTXt", b"\0\0\0\0", text),
+        )
+    }
+    for coder in ("ephemeral", "msl", "mvg", "text", "caption", "label", "inline", "file", "pango"):
+        found[f"{coder}, in words"] = f"{coder}:{path}".encode()
+        found[f"{coder}, by an svg"] = svg(f'<image width="9" height="9" xlink:href="{coder}:{path}"/>')
+        found[f"{coder}, by MVG"] = f"push graphic-context\nimage over 0,0 9,9 '{coder}:{path}'\n".encode()
+    for name in ("label:@", "text:@", "@", "caption:@"):
+        found[f"{name} in words"] = f"{name}{path}".encode()
+    include = f'<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="{path}" parse="text"/>'
+    found["XInclude"] = svg(f"<text>{include}</text>")
+    return found
+
 
 HTML = b"<html><script>alert(document.domain)</script></html>"
 PHAR = b"<?php __HALT_COMPILER(); ?>\r\n" + struct.pack("<I", 50) + b"\0" * 60 + b"GBMB"

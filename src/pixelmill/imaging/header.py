@@ -60,8 +60,7 @@ def inspect(data: Buffer, limits: Limits) -> Header:
     format = sniff(bytes(data[:HEAD]))
     if format is None:
         raise PixelmillError("unsupported-format")
-    if format == "png":
-        unfold.check_png(data)
+    unfold.check(data, format)
     if format == "svg" and (inside := _pixels_inside(data)) > limits.max_pixels:
         raise PixelmillError(
             "too-many-pixels",
@@ -108,6 +107,7 @@ def _pixels_inside(data: Buffer) -> int:
     count = 0
     for picture in unfold.pictures(data):
         format = sniff(picture[:HEAD])
+        unfold.check(picture, format or "")
         with suppress(PixelmillError):
             if format == "svg":
                 count += _pixels_inside(picture)

@@ -1,7 +1,8 @@
 """What a file holds beside its own pixels and would unfold in a library that has no limit for it.
 
 Looked at before the file is opened: libvips reads the compressed texts of a PNG with the header, each up to tens of
-megabytes and as many as there are; and what an SVG shows may be other pictures, whose pixels nobody has counted.
+megabytes and as many as there are; libheif puts together what the items of an AVIF or HEIC say they are made of, which
+may be all of the file, again and again; and what an SVG shows may be other pictures, whose pixels nobody has counted.
 """
 
 from __future__ import annotations
@@ -27,8 +28,15 @@ _DATA = re.compile(r"\s*data:([^,]*),(.*)\Z", re.DOTALL | re.IGNORECASE)
 _ENCODING = re.compile(r"utf-(8|16(le|be)?)|(us-)?ascii|iso-8859-\d{1,2}|(windows-|cp)125\d|koi8-[ru]", re.IGNORECASE)
 
 
-def check_png(data: Any) -> None:
+def check(data: Any, format: str) -> None:
     """Raises :class:`PixelmillError` ``too-much-metadata``."""
+    if format == "png":
+        _check_texts(data)
+    elif format in ("avif", "heic"):
+        _check_items(data)
+
+
+def _check_texts(data: Any) -> None:
     left = MOST_TEXT
     for packed in _packed_texts(data):
         unfolding = zlib.decompressobj()
@@ -55,6 +63,63 @@ def _packed_texts(data: Any) -> Iterator[bytes]:
             elif rest[:1] == b"\1":  # compressed; then method, language and translated keyword
                 yield rest[2:].split(b"\0", 2)[-1]
         at += 12 + size
+
+
+def _check_items(data: Any) -> None:
+    left = len(data) + MOST_TEXT
+    for length in _item_lengths(data):
+        if (left := left - length) < 0:
+            raise PixelmillError("too-much-metadata", "The items in the file are far longer than it is, put together.")
+
+
+def _item_lengths(data: Any) -> Iterator[int]:
+    """Bytes of each extent of each item (ISO/IEC 14496-12, 8.11.3: ``iloc``)."""
+    for kind, start, end in _boxes(data, 0, len(data)):
+        if kind == b"meta":
+            for inner, begin, stop in _boxes(data, start + 4, end):
+                if inner == b"iloc":
+                    yield from _extent_lengths(bytes(data[begin:stop]), len(data))
+
+
+def _boxes(data: Any, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Kind of each box, and where what is in it begins and ends."""
+    while at + 8 <= end:
+        size, kind, start = int.from_bytes(data[at : at + 4], "big"), bytes(data[at + 4 : at + 8]), at + 8
+        if size == 1:
+            size, start = int.from_bytes(data[at + 8 : at + 16], "big"), at + 16
+        stop = end if size == 0 else at + size
+        if not start <= stop <= end:
+            return  # damaged: libheif says so
+        yield kind, start, stop
+        at = stop
+
+
+def _extent_lengths(iloc: bytes, whole: int) -> Iterator[int]:
+    """``whole``: what an extent is that tells no length."""
+    at = 0
+
+    def take(count: int) -> int:
+        nonlocal at
+        at += count
+        return int.from_bytes(iloc[at - count : at], "big")
+
+    version = take(4) >> 24
+    sizes = take(2)
+    offset, length, base, index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
+    index = index if version else 0
+    items = take(4 if version >= 2 else 2)
+    while items and at < len(iloc):
+        items -= 1
+        take((4 if version >= 2 else 2) + (2 if version else 0) + 2 + base)
+        extents = take(2)
+        if not length:
+            yield extents * whole
+            at += extents * (index + offset)
+            continue
+        while extents and at < len(iloc):
+            extents -= 1
+            take(index + offset)
+            yield take(length) or whole
 
 
 def pictures(data: Any) -> list[bytes]:

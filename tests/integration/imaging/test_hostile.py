@@ -6,27 +6,38 @@ Memory and time stay within bounds, no decoder dies of them, and the photo besid
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import json
 import os
 import random
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from pixelmill.errors import PixelmillError
-from pixelmill.imaging import Decoders, Limits, Made, sniff
-from pixelmill.recipes import Recipe
+from pixelmill.imaging import Decoders, Inspected, Limits, Made, Result, sniff
+from pixelmill.imaging.make import make
+from pixelmill.recipes import FORMATS, Recipe, parse_recipe
 from tests import hostile, pictures
 from tests.fuzz.mutate import seeds
-from tests.fuzz.run import RECIPE, RESULTS, answer_to, circumstances, peak, recipes
+from tests.fuzz.run import GREY, RECIPE, RESULTS, answer_to, circumstances, peak, recipes
 
 #: Most memory that a decoder may take for any of these, in bytes: a third of its limit.
 MOST = 1024**3
 #: `all`: those that take long too, and every length of every file.
 ALL = os.environ.get("PIXELMILL_TEST_HOSTILE") == "all"
+#: Every format, with all metadata that is ever kept.
+WITH_ALL = parse_recipe(
+    {"variants": [{"name": name, "output": {"format": name, "metadata": "keep"}} for name in FORMATS]}
+)
 #: What a file that is cut short may be.
 CUT = {"empty-file", "unsupported-format", "corrupt-image"}
 
@@ -51,6 +62,8 @@ async def test_each_ends_as_it_should_and_its_sibling_is_made(kind: str) -> None
                 continue
             data, began = attack.make(), time.monotonic()
             (end, _), (beside, _) = await asyncio.gather(answer_to(pool, data), answer_to(pool, photo))
+            if sniff(data) == "jpeg" and (grey := await answer_to(pool, data, GREY)) != (attack.end, None):
+                wrong[f"{attack.name}, grey"] = grey
             slowest = max(slowest, (round(time.monotonic() - began, 2), attack.name))
             memory = max(memory, (max(map(peak, pool.pids)), attack.name), key=lambda most: most[0])
             ends[end] += 1
@@ -104,6 +117,75 @@ async def test_what_is_hidden_in_a_picture_does_not_come_out(name: str) -> None:
             elif sniff(end) != "jpeg" or payload in end or hostile.HTML in end:
                 wrong[other] = "it came out"
     assert wrong == {}
+
+
+async def every(pool: Decoders | None, data: bytes) -> list[Result] | str:
+    """All results of a file as each format, with all metadata that is ever kept; or the code. Without a pool in this
+    process, where nothing but the libraries themselves holds them back."""
+    try:
+        if pool is None:
+            return list(make(data, WITH_ALL, FORMATS, Limits()))
+        with hostile.file(data) as source:
+            return [one async for one in pool.make(source, WITH_ALL, FORMATS)]
+    except PixelmillError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("jailed", [True, False])
+async def test_an_address_in_a_file_is_never_called(jailed: bool) -> None:
+    """By a real listener on this machine: an address in a picture, a style, an entity, an inclusion."""
+    wrong = {}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        url = "http://{}:{}".format(*listener.getsockname())
+        async with AsyncExitStack() as stack:
+            pool = await stack.enter_async_context(Decoders(1, Limits())) if jailed else None
+            for name, data in hostile.calling(url).items():
+                end = await every(pool, data)
+                if isinstance(end, str) and end not in CUT:
+                    wrong[name] = end
+                with suppress(BlockingIOError):
+                    listener.accept()[0].close()
+                    wrong[name] = "called"
+        assert wrong == {}
+        with socket.create_connection(listener.getsockname()):  # that one would have been seen
+            listener.accept()[0].close()
+
+
+async def test_a_file_that_another_names_is_not_read_and_not_deleted(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("Nobody-may-read-this\n" * 9)
+    hidden = [b"Nobody-may-read", b"Nobody-may-read".hex().encode(), base64.b64encode(b"Nobody-may-")]
+    paths = (str(secret), "/etc/passwd")
+    files = {f"{name}: {path}": data for path in paths for name, data in hostile.naming(path).items()}
+    hidden += [line.encode() for line in Path("/etc/passwd").read_text().splitlines()[:1]]
+    wrong = {}
+    for name, data in files.items():
+        end = await every(None, data)
+        if isinstance(end, str):
+            if end not in CUT:
+                wrong[name] = end
+            continue
+        for result in end:
+            if not isinstance(result, Inspected | Made):
+                wrong[name] = "not made"
+            elif any(text in unfolded(result) for text in hidden):
+                wrong[name] = "it came out"
+    assert wrong == {}
+    assert secret.read_text().startswith("Nobody")
+
+
+def unfolded(result: Result) -> bytes:
+    """All that a result says, texts that are compressed too."""
+    said = repr(result).encode()
+    if not isinstance(result, Made):
+        return said
+    said += bytes(result.data)
+    if result.format != "jxl":
+        with Image.open(io.BytesIO(result.data)) as picture:
+            picture.load()
+            said += repr(picture.info).encode()
+    return said
 
 
 def lengths(name: str, data: bytes) -> Iterator[int]:

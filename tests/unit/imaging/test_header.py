@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import struct
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 import pyvips
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pixelmill.errors import PixelmillError
+from pixelmill.imaging import unfold
 from pixelmill.imaging.header import count_scans, inspect
 from pixelmill.imaging.results import Limits
-from tests import hostile, pictures
+from tests import boxes, hostile, pictures
 
 LIMITS = Limits()
 
@@ -144,6 +149,45 @@ def test_texts_of_a_png_that_unfold() -> None:
         assert code(attack.make()) == "too-much-metadata"
     damaged = hostile.png_with(hostile.chunk(b"zTXt", b"a\0\0nothing"), hostile.chunk(b"iTXt", b"a\0\0\0\0\0plain"))
     assert inspect(damaged, LIMITS).format == "png"
+
+
+@pytest.mark.parametrize("name", ["avif", "heic"])
+def test_items_that_are_longer_than_their_file(name: str) -> None:
+    """All the same bytes, again and again: 30 MB of 1 MB."""
+    item = (b"Exif", b"", b"II*\0" + b"e" * 1024**2)
+    assert code(boxes.heif_with(name, item, times=30)) == "too-much-metadata"
+    assert code(boxes.heif_with(name, item, count=30)) == "too-much-metadata"
+    assert inspect(boxes.heif_with(name, item, times=2), LIMITS).format == name
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"iloc", b"meta", b"free"]), st.integers(0, 3))
+def test_items_that_make_no_sense_are_left_to_the_decoder(noise: bytes, kind: bytes, version: int) -> None:
+    inner = boxes.full(kind, version, 0, noise)
+    for data in (boxes.box(b"ftyp", b"avif") + boxes.full(b"meta", 0, 0, inner, noise), inner + noise):
+        with suppress(PixelmillError):
+            unfold.check(data, "avif")
+
+
+def test_lengths_of_items_in_every_version_of_their_table() -> None:
+    """ISO/IEC 14496-12, 8.11.3: wider numbers of items, 64-bit lengths, none at all (then it is the whole file)."""
+    extents = struct.pack(">HIQIQ", 2, 0, 10, 0, 20)
+    tables = [
+        (0, b"\x48\0" + struct.pack(">HHH", 1, 1, 0) + extents),
+        (1, b"\x48\0" + struct.pack(">HHHH", 1, 1, 0, 0) + extents),
+        (2, b"\x48\0" + struct.pack(">IIHH", 1, 1, 0, 0) + extents),
+    ]
+    for version, table in tables:
+        data = boxes.full(b"meta", 0, 0, boxes.full(b"iloc", version, 0, table))
+        assert list(unfold._item_lengths(data)) == [10, 20]
+    whole = boxes.full(b"meta", 0, 0, boxes.full(b"iloc", 0, 0, b"\x40\0" + struct.pack(">HHHHII", 1, 1, 0, 2, 0, 0)))
+    assert list(unfold._item_lengths(whole)) == [2 * len(whole)]
+
+
+def test_what_is_in_an_svg_unfolds_no_more() -> None:
+    text = hostile.chunk(b"zTXt", b"a\0\0" + hostile.zeros(17 * hostile.MEGABYTE))
+    assert code(hostile.svg_image(hostile.png_with(text))) == "too-much-metadata"
+    item = (b"Exif", b"", b"II*\0" + b"e" * 1024**2)
+    assert code(hostile.svg_image(boxes.heif_with("avif", item, times=30), "avif")) == "too-much-metadata"
 
 
 def test_scans_of_a_progressive_jpeg() -> None:
