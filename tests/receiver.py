@@ -1,4 +1,4 @@
-"""A real HTTP server in this process that takes webhooks, and answers as it is told."""
+"""A real HTTP server in this process that takes webhooks, answers as it is told, and serves files."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ class Call:
 
 @dataclass
 class Receiver:
-    """``answers`` are given one after the other, the last one for ever: a status, and headers."""
+    """``answers`` are given one after the other, the last one for ever: a status, and headers.
+
+    ``files`` by their path are there to be fetched; whoever does so is not among the ``calls``.
+    """
 
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=lambda: [(204, {})])
     calls: list[Call] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
     port: int = 0
     #: Answers are held back until it is set.
     open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,15 +65,18 @@ class _Connection(asyncio.Protocol):
 
     async def _answer(self) -> None:
         assert self._request
-        headers = {name.decode(): value.decode() for name, value in self._request.headers}
-        self._receiver.calls.append(
-            Call(self._request.method.decode(), self._request.target.decode(), headers, self._body)
-        )
-        answers = self._receiver.answers
-        status, told = answers.pop(0) if len(answers) > 1 else answers[0]
-        await self._receiver.open.wait()
+        path = self._request.target.decode()
+        file = self._receiver.files.get(path)
+        if file is not None:
+            status, told = 200, {"content-length": str(len(file))}
+        else:
+            headers = {name.decode(): value.decode() for name, value in self._request.headers}
+            self._receiver.calls.append(Call(self._request.method.decode(), path, headers, self._body))
+            answers = self._receiver.answers
+            status, told = answers.pop(0) if len(answers) > 1 else answers[0]
+            await self._receiver.open.wait()
         response = h11.Response(status_code=status, headers=[*told.items(), ("connection", "close")])
-        for event in (response, h11.EndOfMessage()):
+        for event in (response, *([h11.Data(data=file)] if file else []), h11.EndOfMessage()):
             self._transport.write(self._http.send(event) or b"")
         self._transport.close()
 

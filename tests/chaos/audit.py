@@ -6,7 +6,7 @@ import asyncio
 import io
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,9 +17,13 @@ from sqlalchemy import Row, select, update
 
 from pixelmill.errors import PixelmillError
 from pixelmill.records import Database
-from pixelmill.records.tables import attempts, batches, deliveries, events, images, now, variants
+from pixelmill.records.tables import attempts, batches, deliveries, events, images, now, uploads, variants
 from pixelmill.storage import Storage
 from tests.chaos.invariants import OVER
+
+ENDS = ("batch.completed", "batch.canceled")
+#: Each time that one of these happens to a batch its webhook is told.
+TOLD = (*ENDS, "batch.reopened")
 
 
 @dataclass
@@ -64,6 +68,7 @@ async def let_time_pass(db: Database) -> None:
     long_ago = now() - timedelta(days=365)
     async with db.write() as tx:
         await tx.execute(update(attempts).where(attempts.c.ended_at.is_not(None)).values(ended_at=long_ago))
+        await tx.execute(update(uploads).values(expires_at=long_ago))
         for until in (batches.c.originals_until, batches.c.results_until):
             await tx.execute(update(batches).where(until.is_not(None)).values({until: long_ago}))
 
@@ -119,8 +124,10 @@ async def check(
         files = sent.get(batch.metadata["number"], 0)
         found.expect(batch.total == files, f"batch {batch.id} has {batch.total} images of {files} files")
         _batch(found, batch, its_images[batch.id], its_variants, sorted(its_events[batch.id], key=lambda e: e.seq))
-    await _bytes(found, storage, its_batches, its_images, its_variants)
-    _webhooks(found, its_batches, await rows(db, deliveries), told)
+    owners = {*its_batches, *(row.id for row in await rows(db, uploads.c.id))}
+    await _bytes(found, storage, owners, its_images, its_variants)
+    calls = Counter(row.batch_id for log in its_events.values() for row in log if row.event in TOLD)
+    _webhooks(found, {batch_id: calls[batch_id] for batch_id in its_batches}, await rows(db, deliveries), told)
 
     everything = [image for of_batch in its_images.values() for image in of_batch]
     states = Counter(image.state for image in everything)
@@ -155,12 +162,13 @@ def _batch(
     found.expect(batch.finished_at is not None, f"batch {batch.id} is {batch.status}")
     found.expect([row.seq for row in log] == [*range(1, batch.seq + 1)], f"batch {batch.id}: its log has gaps")
     told = Counter((row.event, row.job_id, row.variant) for row in log)
-    ends = told["batch.completed", None, None] + told["batch.canceled", None, None]
-    found.expect(ends == 1, f"batch {batch.id} ended {ends} times")
+    # Once, and once more for each time that a replay opened it, or did the image, again.
+    ends = sum(told[end, None, None] for end in ENDS)
+    found.expect(ends == 1 + told["batch.reopened", None, None], f"batch {batch.id} ended {ends} times")
     for image in its_images:
         ends = sum(told[f"image.{state}", image.id, None] for state in OVER)
-        found.expect(ends == 1, f"image {image.id} ended {ends} times")
-        found.expect(told[f"image.{image.state}", image.id, None] == 1, f"image {image.id}: another end was told")
+        found.expect(ends == 1 + told["image.replayed", image.id, None], f"image {image.id} ended {ends} times")
+        found.expect(told[f"image.{image.state}", image.id, None] > 0, f"image {image.id}: another end was told")
         found.expect((image.state == "failed") == bool(image.error_code), f"image {image.id}: {image.error_code}")
         for one in its_variants[image.id]:
             name = f"variant {one.name} of image {image.id}"
@@ -174,7 +182,7 @@ def _batch(
 async def _bytes(
     found: Findings,
     storage: Storage,
-    its_batches: dict[str, Row[Any]],
+    owners: Collection[str],
     its_images: dict[str, list[Row[Any]]],
     its_variants: dict[str, list[Row[Any]]],
 ) -> None:
@@ -195,10 +203,11 @@ async def _bytes(
                 found.expect(size == (one.width, one.height), f"{name} cannot be opened: {size}")
     found.sums["objects"] = len(stored)
     found.sums["bytes"] = sum(stored.values())
-    # Tries that died leave bytes until the sweep; those of requests that came to nothing are of no batch.
+    # Tries that died leave bytes until the sweep; those of requests that came to nothing are of no batch and no
+    # upload.
     loose = [key for key in stored if key not in known]
     found.sums["objects not yet swept"] = len(loose)
-    strangers = [key for key in loose if key.split("/")[1] not in its_batches]
+    strangers = [key for key in loose if key.split("/")[1] not in owners]
     found.expect(not strangers, f"bytes of requests that came to nothing: {strangers}")
 
 
@@ -211,12 +220,11 @@ def _size(data: bytes) -> tuple[int, int] | str:
         return f"{type(error).__name__}: {error}"
 
 
-def _webhooks(
-    found: Findings, its_batches: dict[str, Row[Any]], rows: list[Row[Any]], told: Counter[tuple[str, str]]
-) -> None:
+def _webhooks(found: Findings, calls: Mapping[str, int], rows: list[Row[Any]], told: Counter[tuple[str, str]]) -> None:
+    """``calls``: how often each batch's webhook is to be called."""
     messages = Counter(row.batch_id for row in rows)
-    for batch_id in its_batches:
-        found.expect(messages[batch_id] == 1, f"batch {batch_id} has {messages[batch_id]} messages to its webhook")
+    for batch_id, times in calls.items():
+        found.expect(messages[batch_id] == times, f"batch {batch_id} has {messages[batch_id]} messages to its webhook")
     for row in rows:
         found.expect(row.state == "delivered", f"webhook message {row.id} of batch {row.batch_id} is {row.state}")
         received = told[row.batch_id, f"msg_{row.id}"]

@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, BinaryIO
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,10 +38,12 @@ class Faults:
 
     def at(self, operation: str) -> str:
         """How this call is to fail; empty when it is not."""
-        frame = sys._getframe(1)
-        while frame.f_back and not frame.f_code.co_filename.startswith(_OURS):
+        frame: FrameType | None = sys._getframe(1)
+        while frame and not frame.f_code.co_filename.startswith(_OURS):
             frame = frame.f_back
-        site = f"{operation} in {Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}"
+        # A coroutine that was made a task of its own has no caller.
+        where = f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}" if frame else "a task"
+        site = f"{operation} in {where}"
         self.seen[site] = None
         if site != self._site or self.struck:
             return ""
@@ -112,6 +115,15 @@ class FaultyStorage(LocalStorage):
                 stack.callback(file.close)
             stack.pop_all()
         return file
+
+    async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        async with self._faulty("read"):
+            async for chunk in super().read(key, start, end):
+                yield chunk
+
+    async def stat(self, key: str) -> Stat | None:
+        async with self._faulty("stat"):
+            return await super().stat(key)
 
     async def list(self, prefix: str) -> AsyncIterator[Stat]:
         async with self._faulty("list"):

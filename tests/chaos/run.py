@@ -126,7 +126,7 @@ class Run:
                 "seed": self._seed,
                 "minutes": round(self._seconds / 60, 1),
                 "when": datetime.now(UTC).date().isoformat(),
-                "commit": _commit(),
+                "commit": commit(),
                 "load average, mean and most": [round(mean(self._loads), 1), round(max(self._loads), 1)],
                 "hit": self._hit.total(),
                 "found nobody": len(self._faults) - self._hit.total(),
@@ -161,7 +161,7 @@ class Run:
             await asyncio.sleep(0.5)
 
 
-def _commit() -> str:
+def commit() -> str:
     """Of the code under test; empty outside a clone."""
     git = ["git", "-C", servers.ROOT, "rev-parse", "--short", "HEAD"]
     return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
