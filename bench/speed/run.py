@@ -25,6 +25,8 @@ from tests.chaos import plot  # noqa: E402
 Line = dict[str, Any]
 FORMATS = ("jpeg", "png", "webp", "avif")
 TASKS = ("default", "six", "small", "small10")
+#: Differences of two measurements, which may be less than nothing.
+DERIVED = ("decoders: sandbox", "decoders: not apart")
 PARTS = ("API", "worker", "decoders", "queue")
 
 
@@ -100,7 +102,7 @@ def stages() -> dict[str, list[Bars]]:
                 {
                     stage.partition(": ")[2]: {task: max(found.get(stage, 0.0), 0.0) for task, found in runs.items()}
                     for stage in dict.fromkeys(stage for found in runs.values() for stage in found)
-                    if stage.startswith(f"{part}: ")
+                    if stage.startswith(f"{part}: ") and stage not in DERIVED
                 },
                 "{:.1f}",
             )
