@@ -54,7 +54,12 @@ CODES: Mapping[str, Code] = _codes(
     Code("bad-recipe", "Bad recipe", 422, "Mend the field that `pointer` names."),
     Code("presets-only", "Presets only", 403, "This service makes presets only; choose one that GET /presets lists."),
     Code("too-many-variants", "Too many variants", 422, "Ask for fewer variants, or raise PIXELMILL_MAX_VARIANTS."),
-    Code("output-too-large", "Output too large", 422, "Ask for fewer pixels, or raise PIXELMILL_MAX_OUTPUT_PIXELS."),
+    Code(
+        "output-too-large",
+        "Output too large",
+        422,
+        "Ask for fewer pixels or variants, or raise PIXELMILL_MAX_OUTPUT_PIXELS.",
+    ),
     Code("cannot-fit", "Cannot fit", 422, "Allow more bytes, or ask for fewer pixels or another format."),
     Code("enlarged-too-much", "Enlarged too much", 422, "Enlarge less, or raise PIXELMILL_MAX_ENLARGEMENT."),
     Code("unknown-preset", "Unknown preset", 422, "Choose one of the names that GET /presets lists."),
