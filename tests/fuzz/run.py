@@ -154,10 +154,14 @@ async def run(inputs: Iterator[tuple[str, str, bytes]], every: int, decoders: in
 
 def circumstances() -> dict[str, Any]:
     """What code ran, when, and how busy the machine is (its load average over 1, 5 and 15 minutes)."""
-    asked = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    commit = subprocess.run(asked, cwd=RESULTS.parent, capture_output=True, text=True, check=True).stdout.strip()
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=RESULTS.parent, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude)results")
     return {
-        "commit": commit,
+        "commit": git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else ""),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "load average": [round(one, 1) for one in os.getloadavg()],
     }

@@ -77,7 +77,9 @@ def decode(
     Raises :class:`PixelmillError` ``corrupt-image`` for one that is damaged or cut short, ``out-of-memory``.
     """
     with reading():
-        image = load_luma(data, header, size) if luma else load(data, header, size, animated)
+        image = load_luma(data, header, size) if luma else None
+        if image is None:
+            image = load(data, header, size, animated)
         return Base(_without_spare_channels(image).copy_memory(), header.size, shared)
 
 
@@ -92,12 +94,13 @@ def can_luma(header: Header) -> bool:
     return header.format == "jpeg" and header.bands in (1, 3) and not header.profile
 
 
-def load_luma(data: Buffer, header: Header, size: Size) -> pyvips.Image:
-    """The brightness of a JPEG at ``size``."""
+def load_luma(data: Buffer, header: Header, size: Size) -> pyvips.Image | None:
+    """The brightness of a JPEG at ``size``, if Pillow can read it."""
     from pixelmill.imaging.read import luma
 
     stored = turned(size, header.orientation)
-    return upright(luma.load(data, stored, reduction(header.size, size)), header.orientation)
+    image = luma.load(data, stored, reduction(header.size, size))
+    return None if image is None else upright(image, header.orientation)
 
 
 def load(data: Buffer, header: Header, size: Size, animated: bool) -> pyvips.Image:

@@ -1,7 +1,8 @@
 """The brightness of a JPEG alone, at a half, a quarter or an eighth of its size, by Pillow.
 
 A JPEG stores luma and two planes of colour. When every variant is black and white, colour need not be decoded: 1.3 to
-1.4 times as many photos a second as Sharp does (``bench/imaging``). libvips has no such option.
+1.4 times as many photos a second as Sharp does (``bench/imaging``). libvips has no such option, but reads kinds that
+Pillow does not: lossless ones, and arithmetic coding.
 """
 
 from __future__ import annotations
@@ -12,22 +13,24 @@ from typing import IO, Any, cast
 import pyvips
 from PIL import Image
 
-from pixelmill.errors import PixelmillError
 from pixelmill.imaging.steps._pixels import scale_to
 from pixelmill.recipes.step import Size
 
 
-def load(data: Any, size: Size, reduction: int) -> pyvips.Image:
-    """Luma of exactly ``size``, as stored; ``reduction`` (1, 2, 4 or 8) is what the decoder shrinks it by."""
+def load(data: Any, size: Size, reduction: int) -> pyvips.Image | None:
+    """Luma of exactly ``size``, as stored; ``reduction`` (1, 2, 4 or 8) is what the decoder shrinks it by.
+
+    None: libvips is to read it. So too when it is damaged: then libvips says why.
+    """
     try:
         with Image.open(cast(IO[bytes], _Reader(data)), formats=("JPEG",)) as file:
             file.draft("L", (max(1, file.width // reduction), max(1, file.height // reduction)))
             file.load()
             if file.mode != "L":
-                raise PixelmillError("corrupt-image", f"The JPEG has no luma: {file.mode}.")
+                return None
             image = pyvips.Image.new_from_memory(file.tobytes(), file.width, file.height, 1, "uchar")
-    except (OSError, SyntaxError, ValueError) as error:
-        raise PixelmillError("corrupt-image", f"The image cannot be read: {error}.") from error
+    except (OSError, SyntaxError, ValueError):
+        return None
     return _scaled(image.copy(interpretation="b-w"), size)
 
 
