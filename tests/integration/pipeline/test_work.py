@@ -247,10 +247,10 @@ async def test_two_of_one_slot_do_not_bury_each_other_in_turns(parts: Parts) -> 
 class Deadly(Decoders):
     """A pool in which every image ends its decoder, before it could be done."""
 
-    async def _take(self, home: Any) -> Any:
-        child = await super()._take(home)
+    async def _take(self, urgent: bool) -> Any:
+        home, child = await super()._take(urgent)
         os.kill(child.process.pid, signal.SIGSEGV)
-        return child
+        return home, child
 
 
 async def test_an_image_that_ends_its_decoder_twice_is_poison(parts: Parts, photo: Path) -> None:
