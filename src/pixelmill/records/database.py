@@ -155,6 +155,9 @@ def _server(url: URL, pool: int) -> AsyncEngine:
 
 #: What the driver raises by itself where no statement of SQLAlchemy's is run.
 _SQLITE = (sqlite3.OperationalError, sqlite3.InterfaceError)
+#: How SQLSTATEs of PostgreSQL begin that tell of no fault of ours, though SQLAlchemy has no class for them: the
+#: connection failed; room for connections, memory or the disk is full; the server starts or stops.
+_AWAY = ("08", "53", "57P0")
 
 
 @asynccontextmanager
@@ -168,4 +171,6 @@ async def _reachable() -> AsyncIterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise PixelmillError("unavailable", "The database closed the connection; try again.") from error
+        if str(getattr(error.orig, "sqlstate", "")).startswith(_AWAY):
+            raise PixelmillError("unavailable", "The database takes no connection now; try again.") from error
         raise

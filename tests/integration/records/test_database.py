@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import anyio
 import pytest
 from sqlalchemy import select, text
@@ -9,6 +11,7 @@ from sqlalchemy import select, text
 from pixelmill.errors import PixelmillError
 from pixelmill.records import Database, database, migrate
 from pixelmill.records.tables import roles
+from tests import servers
 
 
 @pytest.mark.parametrize("server", ["postgres", "mariadb"])
@@ -60,3 +63,28 @@ async def test_postgres_asks_whether_the_machine_is_there(postgres_url: str) -> 
         assert shown == [str(database.STILL_SECONDS), "5", "3"]
     finally:
         await db.close()
+
+
+async def test_a_server_that_is_shutting_down_is_unavailable() -> None:
+    """PostgreSQL answers then, with an error that SQLAlchemy takes for any other: requests ended in a 500."""
+    port = servers.free_port()
+    with servers.folder_for("postgres") as folder:
+        command, user, server = servers.prepare_postgres(folder, port)
+        with servers.running(command, port, folder, user=user, stop=signal.SIGINT) as process:
+            servers.wait_until(lambda: servers.postgres_answers(server), "PostgreSQL")
+            url = server.create("records")
+            there = Database(url)
+            async with there.read() as tx:
+                await tx.execute(text("SELECT 1"))
+                process.send_signal(signal.SIGTERM)  # its smart shutdown: who is there may stay, and nobody comes in
+                with pytest.raises(PixelmillError) as told, anyio.fail_after(30):
+                    while True:
+                        late = Database(url)
+                        try:
+                            async with late.read() as another:
+                                await another.execute(text("SELECT 1"))
+                        finally:
+                            await late.close()
+            await there.close()
+            assert told.value.code == "unavailable"
+            assert "shutting down" in str(told.value.__cause__)
