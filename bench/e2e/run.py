@@ -82,6 +82,7 @@ def around(task: str, photos: list[Path], options: argparse.Namespace) -> dict[s
 
 
 def beside(task: str, photos: list[Path], options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """The peer, in a turn of its own."""
     return {"peer": measure("peer", task, photos, options)}
 
 

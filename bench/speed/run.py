@@ -45,6 +45,11 @@ def median(rounds: Iterable[Line], who: str, row: str) -> float:
     return statistics.median(one[who][row] for one in rounds)
 
 
+def ratio(rounds: Iterable[Line], who: str, other: str) -> float:
+    """Of images/s, as the benches print it: the median of each round's."""
+    return statistics.median(one[who]["images/s"] / one[other]["images/s"] for one in rounds)
+
+
 def end_to_end() -> dict[str, list[Bars]]:
     tasks = {task: last("e2e", lambda line, task=task: line["task"] == task) for task in TASKS}  # type: ignore[misc]
     tasks = {task: rounds for task, rounds in tasks.items() if rounds}
@@ -55,13 +60,7 @@ def end_to_end() -> dict[str, list[Bars]]:
             for task, rounds in tasks.items()
         }
 
-    share = {
-        task: {
-            who: statistics.median(one[who]["images/s"] / one["bare"]["images/s"] for one in rounds)
-            for who in ("pixelmill", "peer")
-        }
-        for task, rounds in tasks.items()
-    }
+    share = {task: {who: ratio(rounds, who, "bare") for who in ("pixelmill", "peer")} for task, rounds in tasks.items()}
     rate = [
         Bars("images/s, bare libvips being 1: more is better", share, "{:.2f}", mark=1),
         Bars("CPU ms an image: less is better", both("CPU s/image", 1000), "{:.0f}"),
@@ -84,12 +83,8 @@ def end_to_end() -> dict[str, list[Bars]]:
 
 def acknowledged() -> list[Bars]:
     rounds = last("ack")
-    found = {
-        row: {who: median(rounds, who, f"{row} ms") for who in ("pixelmill", "peer")}
-        for row in ("p50", "p99")
-        if rounds
-    }
-    return [Bars("ms to the 202 for a photo of 1 MB while all workers are busy", found)] if found else []
+    found = {row: {who: median(rounds, who, f"{row} ms") for who in ("pixelmill", "peer")} for row in ("p50", "p99")}
+    return [Bars("ms to the 202 for a photo of 1 MB while all workers are busy", found)]
 
 
 def stages() -> dict[str, list[Bars]]:
@@ -100,7 +95,7 @@ def stages() -> dict[str, list[Bars]]:
             Bars(
                 f"CPU ms an image in the {part}, by stage",
                 {
-                    stage.partition(": ")[2]: {task: max(found.get(stage, 0.0), 0.0) for task, found in runs.items()}
+                    stage.partition(": ")[2]: {task: found[stage] for task, found in runs.items() if stage in found}
                     for stage in dict.fromkeys(stage for found in runs.values() for stage in found)
                     if stage.startswith(f"{part}: ") and stage not in DERIVED
                 },
@@ -117,8 +112,7 @@ def formats() -> dict[str, list[Bars]]:
     found: dict[str, dict[str, float]] = {}
     for name in FORMATS:
         rounds = last("formats", lambda line, name=name: line["format"] == name)  # type: ignore[misc]
-        thumbor = median(rounds, "thumbor", "images/s")
-        found[name] = {f"Pixelmill, {who}": median(rounds, who, "images/s") / thumbor for who in ("decoders", "worker")}
+        found[name] = {f"Pixelmill, {who}": ratio(rounds, who, "thumbor") for who in ("decoders", "worker")}
         for who in ("imgproxy", "imagor"):
             found[name][f"{who}, published"] = others[who][name] / others["thumbor"][name]
     return {"formats": [Bars("images/s by format, thumbor being 1: more is better", found, "{:.1f}", mark=1)]}
