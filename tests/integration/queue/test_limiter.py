@@ -84,3 +84,100 @@ async def test_a_process_alone_counts_as_the_server_does(valkey_url: str) -> Non
         theirs, ours = await limiter.take(who, *wanted), own.take(who, wanted, 0.0)
         assert [(one.granted, one.remaining) for one in theirs] == [(one.granted, one.remaining) for one in ours]
     await limiter.close()
+
+
+PLENTY = Quota("requests", 100_000, 3600)
+
+
+def asked(valkey_url: str) -> int:
+    """How often a script was called on this server so far."""
+    with redis.Redis.from_url(valkey_url) as client:
+        found = client.info("commandstats")
+    assert isinstance(found, dict)
+    return int(found.get("cmdstat_evalsha", {"calls": 0})["calls"])
+
+
+async def test_far_from_the_quota_a_process_need_not_ask(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HOLD", 3600)
+    one, other = Limiter(valkey_url), Limiter(valkey_url)
+    await take(one, PLENTY, "a")
+    before = asked(valkey_url)
+    found = [(await take(one, PLENTY, "a")).remaining for _ in range(100)]
+    assert found == list(range(99_998, 99_898, -1))
+    assert asked(valkey_url) == before
+    # Another quota of the same caller, a part too large, and other limits are asked for; and then it tells the others.
+    assert (await take(other, PLENTY, "a", 0)).remaining == 99_999
+    assert (await take(one, PLENTY, "a", 5_000)).remaining == 94_899
+    assert (await take(one, Quota("requests", 50, 3600), "a")).granted is False
+    await take(one, PLENTY, "a", 99)
+    await one.close()
+    await other.close()
+    after = Limiter(valkey_url)
+    assert (await take(after, PLENTY, "a", 0)).remaining == 94_800
+    await after.close()
+
+
+async def test_what_was_used_unasked_is_told_soon(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HOLD", 0.02)
+    one, other = Limiter(valkey_url), Limiter(valkey_url)
+    await take(one, PLENTY, "a")
+    for _ in range(20):
+        await take(one, PLENTY, "a")
+    async with asyncio.timeout(30):
+        while (await take(other, PLENTY, "a", 0)).remaining > 99_979:
+            await asyncio.sleep(0.01)
+        while one._telling is not None and not one._telling.done():
+            await asyncio.sleep(0.01)
+    await one.close()
+    await other.close()
+
+
+async def test_the_quota_is_held(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By one process to the unit; by several but for what they were lent at the time."""
+    monkeypatch.setattr(limits, "HOLD", 3600)
+    thousand = Quota("requests", 1000, 3600)
+    alone = Limiter(valkey_url)
+    found = [(await take(alone, thousand, "a")).granted for _ in range(1010)]
+    assert found == [True] * 1000 + [False] * 10
+    several = [Limiter(valkey_url) for _ in range(3)]
+    granted = 0
+    for number in range(1100):
+        granted += (await take(several[number % 3], thousand, "b")).granted
+    assert 1000 <= granted <= 1000 + 3 * 1000 // 128
+    for limiter in (alone, *several):
+        await limiter.close()
+
+
+async def test_what_could_not_be_told_is_forgotten(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server may have heard it, and only its answer was lost."""
+    monkeypatch.setattr(limits, "HOLD", 3600)
+    limiter = Limiter(valkey_url)
+    for _ in range(10):
+        await take(limiter, PLENTY, "a")
+    script = limiter._script
+
+    async def unheard(**told: object) -> None:
+        await script(**told)
+        raise redis.ConnectionError("gone")
+
+    monkeypatch.setattr(limiter, "_script", unheard)
+    assert (await take(limiter, PLENTY, "a", 5_000)).granted  # by its own count
+    monkeypatch.setattr(limiter, "_script", script)
+    await limiter.close()
+    other = Limiter(valkey_url)
+    assert (await take(other, PLENTY, "a", 0)).remaining == 94_990
+    await other.close()
+
+
+async def test_what_was_used_is_told_with_what_is_refused(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HOLD", 3600)
+    bytes_ = Quota("bytes", 100_000, 3600)
+    limiter = Limiter(valkey_url)
+    for _ in range(10):
+        await limiter.take("a", (PLENTY, 1), (bytes_, 1))
+    (refused,) = await limiter.take("a", (PLENTY, 1_000_000), (bytes_, 1))
+    assert (refused.granted, refused.remaining) == (False, 99_990)
+    await limiter.close()
+    other = Limiter(valkey_url)
+    assert [one.remaining for one in await other.take("a", (PLENTY, 0), (bytes_, 0))] == [99_990] * 2
+    await other.close()
