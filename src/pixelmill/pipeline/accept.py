@@ -153,7 +153,7 @@ class Acceptance:
                     id=self.batch_id,
                     owner=self._owner,
                     preset=preset,
-                    recipe=recipe.model_dump(mode="json", by_alias=True, exclude_none=True),
+                    recipe=recipe.plain,
                     variants=[variant.name for variant in recipe.variants],
                     metadata=metadata or {},
                     callback_url=callback_url,

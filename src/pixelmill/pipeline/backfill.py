@@ -43,8 +43,7 @@ class Wanted:
     @property
     def id(self) -> str:
         """The same source with the same recipe is the same backfill."""
-        recipe = self.recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return hashlib.sha256(json.dumps([self.source, recipe], sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.source, self.recipe.plain], sort_keys=True).encode()).hexdigest()
 
 
 class Backfill:

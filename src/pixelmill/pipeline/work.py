@@ -7,6 +7,7 @@ recorded, under a prefix of this try's own. Whatever goes wrong ends in the reco
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 import traceback
@@ -24,7 +25,7 @@ from pixelmill.pipeline.ending import replay
 from pixelmill.pipeline.fetch import Fetcher
 from pixelmill.pipeline.presence import Presence, new_id
 from pixelmill.queue import Done, Failed, Job, Later, Queue
-from pixelmill.recipes import parse_recipe
+from pixelmill.recipes import reread
 from pixelmill.records import Database, giving_back, known, work
 from pixelmill.records.claims import Claim, Failure, Fenced, LostVariant, MadeVariant, Refusal, Report, Seen
 from pixelmill.records.reuse import reuse
@@ -173,7 +174,7 @@ class Millhand:
     async def _decode(self, held: Claim, report: Report, deliveries: targets.Deliveries) -> int:
         """Make and store the missing variants; how many the decoder did not come to."""
         assert held.key is not None
-        recipe = parse_recipe(held.recipe)
+        recipe = reread(json.dumps(held.recipe))
         clock = time.perf_counter()
         with await self._storage.open(held.key, sha256=held.sha256) as source:
             report.timings["open"] = round(time.perf_counter() - clock, 4)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import json
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, field_validator, model_validator
 
@@ -113,6 +115,16 @@ class Recipe(Model):
         if twice:
             raise ValueError(f"each variant needs a name of its own; used twice: {', '.join(twice)}")
         return variants
+
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """As it goes over the wire and into the record, without what is not set. The same one each time."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    @cached_property
+    def text(self) -> str:
+        """:attr:`plain` as JSON."""
+        return json.dumps(self.plain, separators=(",", ":"))
 
     def variant(self, name: str) -> Variant:
         """The variant called ``name``. Raises KeyError."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -11,6 +13,9 @@ from pixelmill.errors import PixelmillError
 from pixelmill.recipes.models import Recipe
 
 MOST_BYTES = 256 * 1024
+#: Characters, or bytes, of a recipe that is kept in memory: a photographer's fifty variants have fewer.
+SHORT = 16 * 1024
+T = TypeVar("T", str, str | bytes)
 
 
 def parse_recipe(value: str | bytes | dict[str, Any], max_variants: int | None = None) -> Recipe:
@@ -22,14 +27,7 @@ def parse_recipe(value: str | bytes | dict[str, Any], max_variants: int | None =
     """
     if max_variants == 0:
         raise PixelmillError("presets-only", extra={"pointer": ""})
-    if isinstance(value, str | bytes):
-        value = _load(value)
-    if not isinstance(value, dict):
-        raise _bad([{"pointer": "", "detail": "A recipe is an object with `variants`."}])
-    try:
-        recipe = Recipe.model_validate(value)
-    except ValidationError as error:
-        raise _bad([_problem(value, item) for item in error.errors(include_url=False)]) from None
+    recipe = _of_text(value) if isinstance(value, str | bytes) else _checked(value)
     if max_variants is not None and len(recipe.variants) > max_variants:
         raise PixelmillError(
             "too-many-variants",
@@ -37,6 +35,37 @@ def parse_recipe(value: str | bytes | dict[str, Any], max_variants: int | None =
             {"pointer": "/variants"},
         )
     return recipe
+
+
+def _kept(read: Callable[[T], Recipe]) -> Callable[[T], Recipe]:
+    """The same text comes again and again, and a recipe never changes: it is checked once, unless it is long."""
+    once = lru_cache(maxsize=16)(read)
+
+    @wraps(read)
+    def reading(text: T) -> Recipe:
+        return once(text) if len(text) <= SHORT else read(text)
+
+    return reading
+
+
+@_kept
+def _of_text(text: str | bytes) -> Recipe:
+    return _checked(_load(text))
+
+
+@_kept
+def reread(text: str) -> Recipe:
+    """A recipe from its own :attr:`Recipe.text`, which may be longer than what a client sends."""
+    return _checked(json.loads(text))
+
+
+def _checked(value: Any) -> Recipe:
+    if not isinstance(value, dict):
+        raise _bad([{"pointer": "", "detail": "A recipe is an object with `variants`."}])
+    try:
+        return Recipe.model_validate(value)
+    except ValidationError as error:
+        raise _bad([_problem(value, item) for item in error.errors(include_url=False)]) from None
 
 
 def _load(text: str | bytes) -> Any:

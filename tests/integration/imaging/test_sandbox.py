@@ -213,10 +213,9 @@ async def test_one_that_spins_ends_itself(photo: Path) -> None:
     big = photo.with_name("big.jpg")
     big.write_bytes((pictures.PHOTOS / "field.jpg").read_bytes())
     child = await Decoder.start(Limits().memory_bytes, 0)
-    recipe = SLOW.model_dump(mode="json", by_alias=True, exclude_none=True)
     with big.open("rb") as source:
         limits = asdict(Limits(seconds=0.1))
-        await child.send({"recipe": recipe, "variants": names(SLOW), "limits": limits}, source.fileno())
+        await child.send({"recipe": SLOW.text, "variants": names(SLOW), "limits": limits}, source.fileno())
 
     async def heard() -> None:
         with suppress(Gone):

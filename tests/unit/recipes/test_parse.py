@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixelmill.errors import PixelmillError
-from pixelmill.recipes import Recipe, load_presets, parse_recipe
+from pixelmill.recipes import Recipe, load_presets, parse_recipe, reread
+from pixelmill.recipes.parse import MOST_BYTES
 
 
 def variants(**changes: Any) -> dict[str, Any]:
@@ -82,8 +83,15 @@ def test_a_service_locked_to_presets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", load_presets())
 def test_a_recipe_survives_the_way_there_and_back(name: str) -> None:
     recipe = load_presets()[name].recipe
-    wire = json.dumps(recipe.model_dump(mode="json", by_alias=True, exclude_none=True))
-    assert parse_recipe(wire) == recipe
+    assert parse_recipe(recipe.plain) == parse_recipe(recipe.text) == reread(recipe.text) == recipe
+
+
+def test_one_that_was_taken_is_read_again_however_long_its_own_text_is() -> None:
+    step = {"op": "text", "text": "x" * 1000}
+    sent = {"variants": [{"name": f"v{number}", "steps": [step] * 10} for number in range(25)]}
+    recipe = parse_recipe(json.dumps(sent))
+    assert len(recipe.text) > MOST_BYTES > len(json.dumps(sent))
+    assert reread(recipe.text) == recipe
 
 
 json_values = st.recursive(

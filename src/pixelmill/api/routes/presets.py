@@ -20,7 +20,7 @@ async def get_presets(parts: Given, caller: Anyone) -> Response:
             name=one.name,
             title=one.title,
             description=one.description,
-            recipe=one.recipe.model_dump(mode="json", by_alias=True, exclude_none=True),
+            recipe=one.recipe.plain,
         )
         for one in parts.presets.values()
     ]

@@ -66,7 +66,7 @@ async def validate_recipe(request: Request, parts: Given, caller: Anyone) -> Res
     """Answers with the recipe as it would be used, defaults filled in. The problem's `pointer` names a wrong field."""
     recipe = parse_recipe(await json_body.read(request, MAX_BYTES), parts.settings.max_variants)
     shown = schemas.RecipeOut(
-        recipe=recipe.model_dump(mode="json", by_alias=True, exclude_none=True),
+        recipe=recipe.plain,
         variants=[variant.name for variant in recipe.variants],
     )
     return schemas.answer(shown)

@@ -32,10 +32,11 @@ def main(arguments: list[str]) -> int:
     connection = socket.socket(fileno=fd)
     # Only now, inside: what strangers' bytes can reach was never outside.
     from pixelmill.imaging.make import make
-    from pixelmill.imaging.results import Limits
-    from pixelmill.recipes.parse import parse_recipe
+    from pixelmill.imaging.results import Limits, Made, NotMade
+    from pixelmill.recipes.parse import reread
 
-    _send(connection, {"kind": "ready", "held": held})
+    voice = _Voice(connection)
+    voice.say({"kind": "ready", "held": held})
     while True:
         request, source = _receive(connection)
         if request is None:
@@ -43,16 +44,18 @@ def main(arguments: list[str]) -> int:
         try:
             limits = Limits(**request["limits"])
             jail.limit_cpu(limits.seconds * (len(request["variants"]) + 1))
+            left = len(request["variants"])
             with _map(source) as data:
-                for result in make(data, parse_recipe(request["recipe"]), request["variants"], limits):
-                    _send(connection, *wire.pack(result))
+                for result in make(data, reread(request["recipe"]), request["variants"], limits):
+                    left -= isinstance(result, Made | NotMade)
+                    voice.say(*wire.pack(result), more=not left)
             answer: dict[str, Any] = {"kind": "done"}
         except Exception as error:
             answer = _failure(error)
         finally:
             os.close(source)
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        _send(connection, {**answer, "rss": _rss(), "peak": usage.ru_maxrss * 1024})
+        voice.say({**answer, "rss": _rss(), "peak": usage.ru_maxrss * 1024})
 
 
 class _map:
@@ -89,13 +92,25 @@ def _rss() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _send(connection: socket.socket, message: dict[str, Any], data: bytes | memoryview = b"") -> None:
-    head = wire.head(message, len(data))
-    if len(data) > _SMALL:
-        connection.sendall(head)
-        connection.sendall(data)
-    else:
-        connection.sendall(head + data)
+class _Voice:
+    """What the parent hears."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._held = b""
+
+    def say(self, message: dict[str, Any], data: bytes | memoryview = b"", *, more: bool = False) -> None:
+        """``more`` follows at once: what is small goes together with it, for the parent looks up for each."""
+        self._held += wire.head(message, len(data))
+        if len(data) > _SMALL:
+            self._connection.sendall(self._held)
+            self._connection.sendall(data)
+        else:
+            self._held += data
+            if more:
+                return
+            self._connection.sendall(self._held)
+        self._held = b""
 
 
 def _receive(connection: socket.socket) -> tuple[Any, int]:

@@ -113,7 +113,7 @@ class Decoders:
         try:
             await child.send(
                 {
-                    "recipe": recipe.model_dump(mode="json", by_alias=True, exclude_none=True),
+                    "recipe": recipe.text,
                     "variants": list(variants),
                     "limits": asdict(replace(limits, memory_bytes=self.limits.memory_bytes)),
                 },
