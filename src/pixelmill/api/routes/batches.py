@@ -11,6 +11,7 @@ from starlette.responses import Response
 from pixelmill import __version__
 from pixelmill.api import conditional, owned, problems, schemas
 from pixelmill.api.auth import Reader, Uploader
+from pixelmill.api.direct import Direct
 from pixelmill.api.ids import BatchId, Cursor, Position
 from pixelmill.api.links import LONGEST
 from pixelmill.api.parts import Given, Parts
@@ -19,7 +20,7 @@ from pixelmill.pipeline import Retainer, ending
 from pixelmill.records import audit, batches, images
 from pixelmill.records.models import Batch, BatchStatus
 
-router = APIRouter(tags=["batches"])
+router = APIRouter(tags=["batches"], route_class=Direct)
 
 #: Images that one answer holds.
 FILES = 100

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from pixelmill.api import multipart, options, problems, schemas
 from pixelmill.api.auth import Uploader
+from pixelmill.api.direct import Direct
 from pixelmill.api.idempotency import Once
 from pixelmill.api.parts import Given, Parts
 from pixelmill.api.quotas import Room
@@ -19,7 +20,7 @@ from pixelmill.pipeline.accept import Acceptance
 
 log = structlog.stdlib.get_logger(__name__)
 
-router = APIRouter(tags=["batches"])
+router = APIRouter(tags=["batches"], route_class=Direct)
 
 FIELD = "images"
 
