@@ -38,6 +38,21 @@ def test_one_pixel_has_facts() -> None:
     assert facts(red)["colour"] == "#ff0000"
 
 
+@pytest.mark.parametrize("cell", [1, 2, 3, 4, 8])
+def test_a_pattern_that_repeats_is_seen_as_from_afar(cell: int) -> None:
+    """Not all pixels of a large picture are looked at: of these no more black ones than white ones."""
+    tile = pyvips.Image.new_from_array([[0, 255], [255, 0]]).cast("uchar").zoom(cell, cell)
+    chequers = tile.replicate(2000 // cell, 1500 // cell).bandjoin([tile.replicate(2000 // cell, 1500 // cell)] * 2)
+    found = facts(chequers.copy(interpretation="srgb"))
+    assert all(0x58 < int(found["colour"][at : at + 2], 16) < 0xA8 for at in (1, 3, 5))
+
+
+@pytest.mark.parametrize(("width", "height"), [(32_000, 50), (50, 32_000), (700, 3)])
+def test_a_picture_that_is_hardly_there(width: int, height: int) -> None:
+    red = pyvips.Image.black(width, height, bands=3).linear([1, 1, 1], [255, 0, 0]).cast("uchar")
+    assert facts(red.copy(interpretation="srgb"))["palette"][0] == "#ff0000"
+
+
 def test_the_fingerprint_tells_alike_from_different() -> None:
     def distance(one: pyvips.Image, two: pyvips.Image) -> int:
         return (int(facts(one)["hash"], 16) ^ int(facts(two)["hash"], 16)).bit_count()

@@ -16,6 +16,9 @@ from PIL import Image
 from pixelmill.imaging.steps._pixels import scale_to
 from pixelmill.recipes.step import Size
 
+#: What libvips' own resize leaves to its kernel, the rest being averaged before.
+GAP = 2.0
+
 
 def load(data: Any, size: Size, reduction: int) -> pyvips.Image | None:
     """Luma of exactly ``size``, as stored; ``reduction`` (1, 2, 4 or 8) is what the decoder shrinks it by.
@@ -28,21 +31,33 @@ def load(data: Any, size: Size, reduction: int) -> pyvips.Image | None:
             file.load()
             if file.mode != "L":
                 return None
-            image = pyvips.Image.new_from_memory(file.tobytes(), file.width, file.height, 1, "uchar")
+            return _scaled(file, size)
     except (OSError, SyntaxError, ValueError):
         return None
-    return _scaled(image.copy(interpretation="b-w"), size)
 
 
-def _scaled(image: pyvips.Image, size: Size) -> pyvips.Image:
+def _scaled(picture: Image.Image, size: Size) -> pyvips.Image:
     """As :func:`scale_to`, to the same pixels, in half the time.
 
     libvips shrinks one band with SIMD instructions from top to bottom alone. So the picture lies down for its width.
     """
-    if image.width <= size.width or image.height <= size.height:
-        return scale_to(image, size)
-    lying = image.resize(1, vscale=size.height / image.height).rot90()
-    return lying.resize(1, vscale=size.width / image.width).rot270()
+    if picture.width <= size.width or picture.height <= size.height:
+        return scale_to(_vips(picture).copy(interpretation="b-w"), size)
+    lying = _squeezed(picture, picture.height / size.height)
+    return _vips(_squeezed(lying, picture.width / size.width)).copy(interpretation="b-w")
+
+
+def _squeezed(picture: Image.Image, factor: float) -> Image.Image:
+    """From top to bottom by ``factor``, and then columns for rows: Pillow does that in a third of libvips' time."""
+    image = _vips(picture).reducev(factor, gap=GAP)
+    # By this thread alone: for one step the threads of a pipeline cost more than they do.
+    pixels = pyvips.Region.new(image).fetch(0, 0, image.width, image.height)
+    squeezed = Image.frombuffer("L", (image.width, image.height), pixels, "raw", "L", 0, 1)
+    return squeezed.transpose(Image.Transpose.TRANSPOSE)
+
+
+def _vips(picture: Image.Image) -> pyvips.Image:
+    return pyvips.Image.new_from_memory(picture.tobytes(), picture.width, picture.height, 1, "uchar")
 
 
 class _Reader(io.RawIOBase):
