@@ -127,9 +127,11 @@ class Logged:
 
 
 async def newest(db: Database) -> Place:
-    """The end of the whole log as it is now."""
+    """The end of the whole log as it is now. It lasts: no id up to it is given again."""
     async with db.read() as connection:
-        return Place((await connection.execute(select(func.max(events.c.id)))).scalar_one_or_none() or 0)
+        place = Place((await connection.execute(select(func.max(events.c.id)))).scalar_one_or_none() or 0)
+    await db.lasts()
+    return place
 
 
 async def beyond(db: Database, place: Place, limit: int) -> list[Logged]:
