@@ -73,10 +73,12 @@ class LocalWriter:
         """Open the file, in folders that are made for it."""
         for _ in range(10):
             # A folder that was there a moment ago may be gone: whoever deletes the last file in it takes it along.
-            with contextlib.suppress(FileNotFoundError):
-                self._changed += _make_folders(self._target.parent)
+            try:
                 self._fd = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
                 return
+            except FileNotFoundError:
+                with contextlib.suppress(FileNotFoundError):
+                    self._changed += _make_folders(self._target.parent)
         raise FileNotFoundError(errno.ENOENT, "Its folder cannot be made", str(self._target.parent))
 
     def _commit(self) -> None:
@@ -262,15 +264,13 @@ def _close_unwanted(opening: asyncio.Task[BinaryIO]) -> None:
 
 def _make_folders(folder: Path) -> list[Path]:
     """Make ``folder``; the folders whose entries changed, which must be synced for the new ones to last."""
-    missing = []
-    while not folder.exists():
-        missing.append(folder)
-        folder = folder.parent
-    changed = []
-    for new in reversed(missing):
-        new.mkdir(exist_ok=True)
-        changed.append(new.parent)
-    return changed
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return []
+    except FileNotFoundError:
+        return _make_folders(folder.parent) + _make_folders(folder)
+    return [folder.parent]
 
 
 def _sync_folder(folder: Path) -> None:
