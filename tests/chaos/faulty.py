@@ -22,7 +22,7 @@ from pixelmill.errors import PixelmillError
 from pixelmill.queue import Job, Queue
 from pixelmill.records import Database
 from pixelmill.storage import LocalStorage
-from pixelmill.storage.base import Stat, Writer
+from pixelmill.storage.base import Digest, Stat, Writer
 
 KINDS = ("before", "after", "timeout")
 _OURS = str(Path(pixelmill.__file__).parent)
@@ -143,6 +143,9 @@ class FaultyWriter:
     def __init__(self, writer: Writer, storage: FaultyStorage) -> None:
         self._writer = writer
         self._storage = storage
+
+    def feed(self, digest: Digest) -> None:
+        self._writer.feed(digest)
 
     async def write(self, data: bytes | memoryview) -> None:
         async with self._storage._faulty("writer.write"):

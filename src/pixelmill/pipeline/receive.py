@@ -28,6 +28,7 @@ class Receiving:
         self._writer = writer
         self._most = most
         self._hash = hashlib.sha256()
+        writer.feed(self._hash)
         self._head = b""
 
     async def write(self, data: bytes | memoryview) -> None:
@@ -42,7 +43,6 @@ class Receiving:
             self._head += bytes(data[: HEAD - len(self._head)])
             if len(self._head) >= HEAD and not await self._recognise():
                 return
-        self._hash.update(data)
         await self._writer.write(data)
 
     async def close(self) -> None:
@@ -73,6 +73,7 @@ class Receiving:
 
     @property
     def sha256(self) -> str:
+        """Once it is closed."""
         return self._hash.hexdigest()
 
     def as_image(self) -> intents.NewImage:

@@ -35,8 +35,17 @@ class Presigned:
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+class Digest(Protocol):
+    """As of :mod:`hashlib`."""
+
+    def update(self, data: bytes | memoryview, /) -> None: ...
+
+
 class Writer(Protocol):
     """A file being written; nobody sees it before :meth:`commit` has returned."""
+
+    def feed(self, digest: Digest) -> None:
+        """Have ``digest`` fed with all that is written, where it is written: it is ready after :meth:`commit`."""
 
     async def write(self, data: bytes | memoryview) -> None: ...
 

@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from pixelmill.errors import PixelmillError
 from pixelmill.storage import keys
-from pixelmill.storage.base import Stat, Writer
+from pixelmill.storage.base import Digest, Stat, Writer
 
 CHUNK = 1024 * 1024
 _PART = ".part"
@@ -33,6 +33,7 @@ class LocalWriter:
     def __init__(self, target: Path) -> None:
         self._target = target
         self._part = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_PART}")
+        self._digest: Digest | None = None
         self._chunks: list[bytes | memoryview] = []
         self._held = 0
         self._fd = -1
@@ -40,6 +41,9 @@ class LocalWriter:
         self._done = False
         # Whoever is canceled while a thread works for it goes on to abort, beside that thread.
         self._lock = threading.Lock()
+
+    def feed(self, digest: Digest) -> None:
+        self._digest = digest
 
     async def write(self, data: bytes | memoryview) -> None:
         self._chunks.append(data)
@@ -65,6 +69,8 @@ class LocalWriter:
             self._open()
         chunks, self._chunks, self._held = self._chunks, [], 0
         for chunk in chunks:
+            if self._digest is not None:
+                self._digest.update(chunk)
             view = memoryview(chunk)
             while view:
                 view = view[os.write(self._fd, view) :]

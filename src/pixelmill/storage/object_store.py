@@ -25,7 +25,7 @@ from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from pixelmill.storage import keys
-from pixelmill.storage.base import Presigned, Stat, Writer
+from pixelmill.storage.base import Digest, Presigned, Stat, Writer
 from pixelmill.storage.disposition import disposition
 from pixelmill.storage.leftovers import end_uploads
 
@@ -266,13 +266,19 @@ class ObjectWriter:
         self._storage = storage
         self._store = storage._store
         self._key = key
+        self._digest: Digest | None = None
         self._chunks: list[bytes | memoryview] = []
         self._held = 0
         self._parts: AsyncWritableFile | None = None
         self._sent = False
         self._done = False
 
+    def feed(self, digest: Digest) -> None:
+        self._digest = digest
+
     async def write(self, data: bytes | memoryview) -> None:
+        if self._digest is not None:
+            self._digest.update(data)
         self._chunks.append(data)
         self._held += len(data)
         if self._held > (CHUNK if self._parts else PART):

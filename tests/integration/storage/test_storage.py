@@ -23,10 +23,12 @@ async def read(storage: Storage, key: str, start: int = 0, end: int | None = Non
 
 
 async def write(storage: Storage, key: str, data: bytes, step: int = 70_000) -> None:
-    writer = await storage.create(key)
+    writer, digest = await storage.create(key), hashlib.sha256()
+    writer.feed(digest)
     for start in range(0, len(data), step):
         await writer.write(memoryview(data)[start : start + step])
     await writer.commit()
+    assert digest.digest() == hashlib.sha256(data).digest()
 
 
 def open_files() -> int:
