@@ -7,10 +7,11 @@ import contextlib
 import math
 import re
 import time
+from collections.abc import Iterable
 
 import structlog
 import uuid_utils
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pixelmill.api import problems
@@ -35,6 +36,8 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+_ID = b"x-request-id"
+_RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
 class Traffic:
@@ -141,13 +144,7 @@ class Envelope:
                 status = message["status"]
                 if status >= 400 and status != 408:
                     await body.drain()
-                headers = MutableHeaders(raw=list(message["headers"]))
-                headers["x-request-id"] = request_id
-                if status == 408:
-                    headers["connection"] = "close"  # RFC 9110, 15.5.9: nobody waits for the rest of the body
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                await send({**message, "headers": headers.raw})
+                await send({**message, "headers": _dressed(message["headers"], status, request_id)})
             elif not head:
                 await send(message)
             elif not over:
@@ -178,6 +175,15 @@ class Envelope:
                 # What was raised keeps its frames, and these keep the connection, until the garbage is collected.
                 body.let_go()
                 receive, send = _gone, _nowhere
+
+
+def _dressed(raw: Iterable[tuple[bytes, bytes]], status: int, request_id: str) -> list[tuple[bytes, bytes]]:
+    own = [(name, value) for name, value in raw if name != _ID]
+    own.append((_ID, request_id.encode()))
+    if status == 408:
+        own.append((b"connection", b"close"))  # RFC 9110, 15.5.9: nobody waits for the rest of the body
+    names = {name for name, _ in own}
+    return own + [header for header in _RAW if header[0] not in names]
 
 
 def asks_for_head(scope: Scope) -> bool:

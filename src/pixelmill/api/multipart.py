@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
@@ -62,10 +63,12 @@ def _bad(detail: str) -> PixelmillError:
     return PixelmillError("bad-request", detail)
 
 
+@lru_cache(maxsize=64)
 def boundary(content_type: str | None) -> bytes:
     """The boundary that a Content-Type names.
 
-    Raises PixelmillError ``unsupported-media-type``, or ``bad-request`` when there is no usable boundary.
+    Raises PixelmillError ``unsupported-media-type``, or ``bad-request`` when there is no usable boundary. It is asked
+    for before the body is read, and then to read it.
     """
     kind, options = parse_options_header((content_type or "").encode("latin-1", "replace"))
     if kind != b"multipart/form-data":

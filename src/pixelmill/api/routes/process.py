@@ -101,7 +101,8 @@ async def process_images(
     """
     # What the query alone shows to be wrong is refused before the body is read.
     in_query = options.in_query(request)
-    options.read(in_query, parts.presets, parts.settings.max_variants)
+    if in_query:
+        options.read(in_query, parts.presets, parts.settings.max_variants)
     most = parts.settings.max_files * parts.settings.max_file_bytes + multipart.SLACK
     multipart.declared(request.headers, most)
     multipart.boundary(request.headers.get("content-type"))
