@@ -53,6 +53,8 @@ for number, key in ipairs(KEYS) do
     start, previous, current = now, 0, 0
   elseif now >= start + seconds then
     start, previous, current = start + seconds, current, 0
+  elseif now < start then
+    start = now -- the clock was set back: a window that begins hours ahead would weigh the one before it by hours
   end
   local left = start + seconds - now
   current = current + used

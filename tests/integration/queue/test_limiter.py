@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 
 import pytest
 import redis
@@ -56,6 +57,22 @@ async def test_what_is_counted_goes_away(valkey_url: str) -> None:
         found = list(client.scan_iter("pixelmill:pictures:limits*"))
         assert found
         assert all(0 < client.ttl(key) <= 120 for key in found)
+    await limiter.close()
+
+
+async def test_a_clock_that_is_set_back_refuses_nobody(valkey_url: str) -> None:
+    """Found by chaos: the window began nineteen hours ahead, so that fifty requests before it weighed as 60,000."""
+    limiter, minute = Limiter(valkey_url), Quota("requests", 1000, 60)
+    await take(limiter, minute, "a")
+    with redis.Redis.from_url(valkey_url) as client:
+        (key,) = client.scan_iter("pixelmill:*:limits:requests:a")
+        client.hset(key, mapping={"start": time.time() + 70_000, "previous": 100, "current": 5})
+    await limiter.close()
+    limiter = Limiter(valkey_url)
+    standing = await take(limiter, minute, "a")
+    assert (standing.granted, standing.remaining, standing.reset) == (True, 894, 60)
+    assert (await take(limiter, minute, "a", 500)).granted
+    assert not (await take(limiter, minute, "a", 500)).granted
     await limiter.close()
 
 
