@@ -276,7 +276,7 @@ GUARDS = _guards(
     (
         "Stored XSS: types that are guessed",
         "api/envelope.py",
-        '"x-content-type-options": "nosniff",',
+        '(b"x-content-type-options", b"nosniff"),',
         "",
         "tests/integration/api/test_images.py::test_the_whole_result",
     ),

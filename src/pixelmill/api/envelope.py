@@ -28,16 +28,15 @@ DRAIN_SECONDS = 5.0
 _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
 #: What every answer has unless it brings its own. The API shows nothing and runs nothing in a browser.
-HEADERS = {
-    "x-content-type-options": "nosniff",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-}
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
 _ID = b"x-request-id"
-_RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
 class Traffic:
@@ -178,12 +177,13 @@ class Envelope:
 
 
 def _dressed(raw: Iterable[tuple[bytes, bytes]], status: int, request_id: str) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer, with those that every answer has unless it brings its own."""
     own = [(name, value) for name, value in raw if name != _ID]
     own.append((_ID, request_id.encode()))
     if status == 408:
         own.append((b"connection", b"close"))  # RFC 9110, 15.5.9: nobody waits for the rest of the body
     names = {name for name, _ in own}
-    return own + [header for header in _RAW if header[0] not in names]
+    return own + [header for header in HEADERS if header[0] not in names]
 
 
 def asks_for_head(scope: Scope) -> bool:

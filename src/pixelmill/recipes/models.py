@@ -118,7 +118,7 @@ class Recipe(Model):
 
     @cached_property
     def plain(self) -> dict[str, Any]:
-        """As it goes over the wire and into the record, without what is not set. The same one each time."""
+        """As it goes over the wire and into the record, without what is not set. The same one each time: to be read."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     @cached_property
