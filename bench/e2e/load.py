@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
-import queue
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import client
 
 
 @dataclass(frozen=True)
@@ -58,45 +58,32 @@ def run(
     port: int, path: str, photos: list[Path], fields: dict[str, str], *, images: int, connections: int, each: int = 1
 ) -> Load:
     """``images`` of the photos, ``each`` so many to a request."""
-    bodies = [body((photos * 2 * each)[start : start + each], fields) for start in range(len(photos))]
-    todo: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    for number in range(images // each):
-        todo.put(bodies[number * each % len(bodies)])
-    latencies: list[float] = []
-    batches: list[str] = []
-    faults: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
-            while True:
-                try:
-                    data = todo.get_nowait()
-                except queue.Empty:
-                    break
-                begun = time.perf_counter()
-                answer = ask(connection, "POST", path, data)
-                latencies.append(time.perf_counter() - begun)
-                batches.append(answer["statusUrl"])
-            connection.close()
-        except BaseException as error:
-            faults.append(error)
-
+    requests = [
+        client.request("POST", path, body((photos * 2 * each)[start : start + each], fields))
+        for start in range(len(photos))
+    ]
+    todo = (requests[number * each % len(requests)] for number in range(images // each))
     start = time.perf_counter()
-    threads = [threading.Thread(target=work) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if faults:
-        raise faults[0]
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
-    for batch in batches:
-        while (status := ask(connection, "GET", batch)["status"]) in ("waiting", "processing"):
-            time.sleep(0.05)
-        if status != "completed":
-            raise RuntimeError(f"{batch} ended {status}")
-    return Load(images // each * each, time.perf_counter() - start, latencies)
+    accepted = list(client.send_all(port, todo, connections))
+    wait(port, [batch["statusUrl"] for _, batch in accepted])
+    return Load(images // each * each, time.perf_counter() - start, [seconds for seconds, _ in accepted])
+
+
+def wait(port: int, batches: Sequence[str]) -> None:
+    """Ask for each batch until it is over. Raises RuntimeError for one that did not complete."""
+    status = ""
+
+    def asking() -> Iterator[bytes]:
+        for batch in batches:
+            yield client.request("GET", batch)
+            while status in ("waiting", "processing"):
+                time.sleep(0.05)
+                yield client.request("GET", batch)
+            if status != "completed":
+                raise RuntimeError(f"{batch} ended {status}")
+
+    for _, told in client.send_all(port, asking(), 1):
+        status = told["status"]
 
 
 def ask(connection: http.client.HTTPConnection, method: str, path: str, data: bytes | None = None) -> dict[str, str]:
