@@ -31,7 +31,7 @@ class Private:
         return embedded.url(self.folder)
 
     async def start(self) -> None:
-        command = embedded.prepare(self.folder)
+        command = embedded.prepare(self.folder, embedded.program())
         self.process = subprocess.Popen(command, preexec_fn=servers.die_with_parent, start_new_session=True)
         assert await embedded.until_answers(self.folder)
 

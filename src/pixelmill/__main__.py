@@ -1,6 +1,6 @@
 """``python -m pixelmill``."""
 
-from pixelmill.cli import main
+from pixelmill.cli.main import main
 
 if __name__ == "__main__":
     main()

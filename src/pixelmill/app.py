@@ -40,6 +40,17 @@ async def migrate(settings: Settings) -> None:
         await db.close()
 
 
+async def is_current(settings: Settings) -> bool:
+    """Whether the database is up to date."""
+    if settings.database_url is None and not records.sqlite_path(settings.data_dir).exists():
+        return False
+    db = database(settings)
+    try:
+        return await records.is_current(db)
+    finally:
+        await db.close()
+
+
 async def storage(settings: Settings) -> Storage:
     """Where bytes live, once it has answered. Raises ``storage-unavailable`` with the setting to mend."""
     found = connect(settings)

@@ -11,9 +11,6 @@ import os
 import secrets
 from pathlib import Path
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from pixelmill.errors import PixelmillError
 from pixelmill.settings import Settings
 
@@ -30,6 +27,10 @@ class Secret:
 
     def keys(self, purpose: str) -> list[bytes]:
         """32 bytes for each secret; what one purpose signs is worth nothing for another (HKDF, RFC 5869)."""
+        # Here, for a worker signs nothing, and need not carry 4 MB for it.
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
         return [
             HKDF(SHA256(), 32, salt=None, info=f"pixelmill {purpose}".encode()).derive(word.encode())
             for word in self._words

@@ -14,7 +14,10 @@ from typing import Any
 
 import typer
 
-from pixelmill.cli.common import BACKLOG, address, check_exposure, check_queue, listen, load_settings, migrated, run
+from pixelmill.cli import lean
+from pixelmill.cli.children import leashed
+from pixelmill.cli.common import check_exposure, check_queue, is_migrated, load_settings, run
+from pixelmill.cli.listening import BACKLOG, address, listen
 from pixelmill.settings import Settings
 
 # Requests open at once. A live stream is one, and granian lets those beyond wait without a word.
@@ -23,6 +26,7 @@ _MOST_OPEN = 16_384
 
 def api(migrate: bool = typer.Option(False, "--migrate", help="Bring the database up to date first.")) -> None:
     """Run the HTTP API and the pages. Needs a queue: `serve` brings its own."""
+    lean.load()
     from pixelmill import logs
 
     settings = load_settings()
@@ -47,8 +51,8 @@ async def _run(settings: Settings, sock: socket.socket, migrate: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    if migrate:
-        await migrated(settings)
+    if migrate and not await is_migrated(settings):
+        await _migrate()
     await app.check(settings)
     application = app.api(settings)
     gc.freeze()  # what is there by now stays: to look through it again would hold up answers by a tenth of a second
@@ -73,6 +77,13 @@ async def _run(settings: Settings, sock: socket.socket, migrate: bool) -> None:
         raise SystemExit(1) from None
     if not stop.is_set():
         raise SystemExit(1)
+
+
+async def _migrate() -> None:
+    """In a process of its own: what that needs, 10 MB, would stay in this one."""
+    process = await leashed([sys.executable, "-m", "pixelmill", "migrate"])
+    if await process.wait():
+        raise SystemExit(1)  # it has said why
 
 
 def _server(application: Any, sock: socket.socket, settings: Settings) -> Any:

@@ -39,7 +39,7 @@ class Child:
         self._command = command
         self._say = say
         self._env = {**os.environ, **(env or {})}
-        self._fds = tuple(fds)
+        self._fds = fds
         self.deaths = 0
         self._process: Process | None = None
         self._stopping = asyncio.Event()
@@ -77,17 +77,7 @@ class Child:
                     kill(self.pid, signal.SIGKILL)
 
     async def _spawn(self) -> Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-S",
-            LEASH,
-            str(os.getpid()),
-            *self._command(),
-            stdin=DEVNULL,
-            env=self._env,
-            pass_fds=self._fds,
-        )
+        return await leashed(self._command(), self._env, self._fds)
 
     async def _keep(self, process: Process) -> None:
         pause = _FIRST_PAUSE
@@ -107,6 +97,12 @@ class Child:
                 return
             pause = min(_LONGEST_PAUSE, pause * 2)
             process = self._process = await self._spawn()
+
+
+async def leashed(command: Sequence[str], env: Mapping[str, str] | None = None, fds: Sequence[int] = ()) -> Process:
+    """Start a program that dies when we do. Raises OSError when there is no such program."""
+    leash = (sys.executable, "-I", "-S", LEASH, str(os.getpid()))
+    return await asyncio.create_subprocess_exec(*leash, *command, stdin=DEVNULL, env=env, pass_fds=tuple(fds))
 
 
 def ending(code: int) -> str:

@@ -1,13 +1,11 @@
-"""What several commands need: settings with friendly errors, checks before the start, the listening socket."""
+"""What several commands need: settings with friendly errors, and checks before the start."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import ipaddress
-import os
-import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,9 +13,6 @@ from pydantic import ValidationError
 from pixelmill.errors import PixelmillError
 from pixelmill.queue import embedded
 from pixelmill.settings import Settings
-
-LISTEN_FD = "PIXELMILL_LISTEN_FD"
-BACKLOG = 1024
 
 
 def load_settings() -> Settings:
@@ -49,12 +44,26 @@ def run(part: Coroutine[Any, Any, None], name: str) -> None:
         raise SystemExit(1) from None
 
 
-async def migrated(settings: Settings) -> None:
+async def migrate_database(settings: Settings) -> None:
     """Bring the database up to this version's tables; an error names the setting to mend."""
     from pixelmill import app
 
-    try:
+    with _naming_the_database(settings):
         await app.migrate(settings)
+
+
+async def is_migrated(settings: Settings) -> bool:
+    """Whether that has nothing to do; an error names the setting to mend."""
+    from pixelmill import app
+
+    with _naming_the_database(settings):
+        return await app.is_current(settings)
+
+
+@contextmanager
+def _naming_the_database(settings: Settings) -> Iterator[None]:
+    try:
+        yield
     except PixelmillError as error:
         if settings.database_url is None:
             raise
@@ -96,37 +105,3 @@ def check_queue(settings: Settings) -> None:
             )
     elif not settings.redis.startswith(("redis://", "rediss://", "unix://")):
         raise PixelmillError("bad-request", "REDIS_URL must start with redis://, rediss:// or unix://.")
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening TCP socket; raises PixelmillError when the address is taken or not ours. Port 0: any free one."""
-    inherited = os.environ.pop(LISTEN_FD, None)
-    if inherited is not None:
-        return socket.socket(fileno=int(inherited))
-    sock = None
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        sock = socket.socket(family, kind, protocol)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-        sock.listen(BACKLOG)
-    except OSError as error:
-        if sock:
-            sock.close()
-        if error.errno == errno.EADDRINUSE:
-            why = f"Port {port} is in use on {host}. Stop what uses it, or set PIXELMILL_PORT to another."
-        elif error.errno == errno.EACCES:
-            why = f"Port {port} is only for root. Set PIXELMILL_PORT to one above 1023."
-        else:
-            why = f"It cannot listen on {host}, port {port}: {error.strerror or error}. Mend PIXELMILL_HOST."
-        raise PixelmillError("unavailable", why) from error
-    sock.setblocking(False)
-    return sock
-
-
-def address(sock: socket.socket) -> str:
-    """Where a person on this machine finds what listens there."""
-    host, port = sock.getsockname()[:2]
-    if ipaddress.ip_address(host).is_unspecified:
-        host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pixelmill.cli.common import load_settings, migrated, run
+from pixelmill.cli.common import load_settings, migrate_database, run
 
 
 def migrate() -> None:
@@ -11,4 +11,4 @@ def migrate() -> None:
 
     settings = load_settings()
     logs.configure(settings.log_level)
-    run(migrated(settings), "migrate")
+    run(migrate_database(settings), "migrate")

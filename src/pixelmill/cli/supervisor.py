@@ -1,6 +1,7 @@
-"""What `pixelmill serve` does: one machine's Valkey, API and worker, kept running and stopped in order.
+"""What `pixelmill serve` becomes: one machine's Valkey, API and worker, kept running and stopped in order.
 
-A plain process without HTTP, SQL or Redis libraries. Its children are on a leash: they die with it, even by kill -9.
+``python -m pixelmill.cli.supervisor PLAN``: it runs as long as the service, so it is a small process, without the
+libraries that read settings. Its children are on a leash: they die with it, even by kill -9.
 """
 
 from __future__ import annotations
@@ -15,16 +16,15 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn, TextIO
 
 from pixelmill.cli.children import Child
-from pixelmill.cli.common import LISTEN_FD, address
+from pixelmill.cli.listening import LISTEN_FD, address
 from pixelmill.errors import PixelmillError
 from pixelmill.queue import embedded
-from pixelmill.settings import Settings
 
 _FALSE_STARTS = 2  # deaths of the API before its first answer that are forgiven
 _MARGIN = 5.0  # seconds that a child has beyond its own grace period before it is killed
@@ -41,24 +41,45 @@ def say(sentence: str, *, level: str = "info") -> None:
         sys.stderr.flush()
 
 
-@contextmanager
-def locked(data_dir: Path) -> Iterator[None]:
+@dataclass(frozen=True)
+class Plan:
+    """What of the settings it needs, and the files it goes on with: ``listener`` listens, ``lock`` is locked.
+
+    ``queue``: the program of a server of our own; None where another one is set.
+    """
+
+    data_dir: str
+    queue: str | None
+    grace_seconds: float
+    listener: int
+    lock: int
+
+
+def become(plan: Plan) -> NoReturn:
+    """Be the supervisor from here on, in the same process."""
+    for fd in (plan.listener, plan.lock):
+        os.set_inheritable(fd, True)
+    command = [sys.executable, "-m", __name__, json.dumps(asdict(plan))]
+    os.execv(command[0], command)  # noqa: S606
+
+
+def lock(data_dir: Path) -> TextIO:
     """Only one service on a data folder. The kernel gives the lock back, however we end."""
-    path = data_dir / "serve.lock"
-    with path.open("a+", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+    file = (data_dir / "serve.lock").open("a+", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        with file:
             file.seek(0)
             holder = file.read().strip() or "unknown"
-            raise PixelmillError(
-                "conflict",
-                f"Another pixelmill serve (process {holder}) uses {data_dir}. Stop it, or set PIXELMILL_DATA_DIR.",
-            ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
+        raise PixelmillError(
+            "conflict",
+            f"Another pixelmill serve (process {holder}) uses {data_dir}. Stop it, or set PIXELMILL_DATA_DIR.",
+        ) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
 
 
 def slot(data_dir: Path) -> str:
@@ -72,9 +93,9 @@ def slot(data_dir: Path) -> str:
 class Supervisor:
     """``sock`` listens already: while an API process is started again, callers wait in its queue, refused by none."""
 
-    def __init__(self, settings: Settings, sock: socket.socket) -> None:
-        self._settings = settings
-        self._data_dir = settings.data_dir.resolve()
+    def __init__(self, plan: Plan, sock: socket.socket) -> None:
+        self._plan = plan
+        self._data_dir = Path(plan.data_dir)
         self._sock = sock
         self._stopping = asyncio.Event()
         self._in_a_hurry = asyncio.Event()
@@ -82,9 +103,9 @@ class Supervisor:
         env = {"PIXELMILL_DATA_DIR": str(self._data_dir), "PIXELMILL_SLOT": slot(self._data_dir)}
         # glibc gives nearly every thread a heap of its own, of which each keeps some megabytes.
         env["MALLOC_ARENA_MAX"] = os.environ.get("MALLOC_ARENA_MAX", "2")
-        if settings.redis is None:
+        if plan.queue:
             env["PIXELMILL_REDIS_URL"] = embedded.url(self._data_dir)
-        self._valkey = Child("queue", lambda: embedded.prepare(self._data_dir), say=say)
+        self._valkey = Child("queue", lambda: embedded.prepare(self._data_dir, Path(plan.queue or "")), say=say)
         self._worker = Child("worker", lambda: [*_PYTHON, "worker"], say=say, env=env)
         self._api = Child(
             "API",
@@ -123,13 +144,13 @@ class Supervisor:
 
     async def _start_all(self) -> None:
         began = time.monotonic()
-        if self._settings.redis is None:
+        if self._plan.queue:
             if not await embedded.until_gone(self._data_dir):
                 path = embedded.socket_path(self._data_dir)
                 raise PixelmillError("conflict", f"Another server answers at {path}. Stop it first.")
             await self._valkey.start()
         await self._api.start()
-        if self._settings.redis is None and not await embedded.until_answers(self._data_dir):
+        if self._plan.queue and not await embedded.until_answers(self._data_dir):
             log = embedded.folder(self._data_dir) / "valkey.log"
             raise PixelmillError("unavailable", f"The queue's server does not start. {log} says why.")
         while not await _answers(self._sock):
@@ -140,15 +161,15 @@ class Supervisor:
         await self._worker.start()
         took = time.monotonic() - began
         say(f"Pixelmill is at {address(self._sock)} (Ctrl-C stops it). Its data is in {self._data_dir}. {took:.1f} s")
-        if self._settings.redis is None and embedded.is_elsewhere(self._data_dir):
+        if self._plan.queue and embedded.is_elsewhere(self._data_dir):
             path = embedded.socket_path(self._data_dir)
             say(f"The data folder's path is too long for a socket, so the queue's socket is {path}.")
 
     async def _stop(self) -> None:
         self._stopping.set()
         hurry = asyncio.create_task(self._hurry())
-        grace = self._settings.grace_seconds + _MARGIN
-        say(f"Stopping; what is in work has {self._settings.grace_seconds:g} s to finish.")
+        grace = self._plan.grace_seconds + _MARGIN
+        say(f"Stopping; what is in work has {self._plan.grace_seconds:g} s to finish.")
         clean = await asyncio.gather(self._worker.stop(grace), self._api.stop(grace))
         await self._valkey.stop(_MARGIN)
         hurry.cancel()
@@ -180,3 +201,18 @@ async def _answers(sock: socket.socket) -> bool:
                 writer.close()
     except (OSError, TimeoutError):
         return False
+
+
+def main() -> None:
+    plan = Plan(**json.loads(sys.argv[1]))
+    for fd in (plan.listener, plan.lock):  # for us alone: the API is given the one by name
+        os.set_inheritable(fd, False)
+    try:
+        with socket.socket(fileno=plan.listener) as sock:
+            asyncio.run(Supervisor(plan, sock).run())
+    except PixelmillError as error:
+        sys.exit(f"pixelmill: {error.detail}")
+
+
+if __name__ == "__main__":
+    main()

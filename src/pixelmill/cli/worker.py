@@ -7,12 +7,14 @@ import gc
 import os
 import signal
 
+from pixelmill.cli import lean
 from pixelmill.cli.common import check_queue, load_settings, run
 from pixelmill.settings import Settings
 
 
 def worker() -> None:
     """Run a worker: it takes images from the queue and makes their variants."""
+    lean.load()
     from pixelmill import logs
 
     settings = load_settings()

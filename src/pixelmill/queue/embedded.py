@@ -63,8 +63,8 @@ def url(data_dir: Path) -> str:
     return f"unix://{quote(str(socket_path(data_dir)))}"
 
 
-def prepare(data_dir: Path) -> list[str]:
-    """Make the folders, closed to others; the command that starts the server in the foreground."""
+def prepare(data_dir: Path, server: Path) -> list[str]:
+    """Make the folders, closed to others; the command that starts ``server`` (:func:`program`) in the foreground."""
     home, socket = folder(data_dir), socket_path(data_dir)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -86,7 +86,7 @@ def prepare(data_dir: Path) -> list[str]:
         "always-show-logo": "no",
         "set-proc-title": "no",
     }
-    return [str(program()), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    return [str(server), *(word for name, value in options.items() for word in (f"--{name}", value))]
 
 
 async def answers(data_dir: Path) -> bool:

@@ -11,7 +11,7 @@ import pyvips
 from click.testing import Result
 from typer.testing import CliRunner
 
-from pixelmill.cli import app
+from pixelmill.cli.main import app
 from tests import pictures
 
 FIELD = str(pictures.PHOTOS / "field.jpg")
@@ -109,7 +109,7 @@ def test_web_comes_with_a_picture_element(tmp_path: Path) -> None:
 
 def test_the_program_itself(tmp_path: Path) -> None:
     """Once as a user starts it: exit code, and the bar on the error stream."""
-    command = [sys.executable, "-c", "from pixelmill.cli import main; main()", "process", FIELD, "-o", str(tmp_path)]
+    command = [sys.executable, "-m", "pixelmill", "process", FIELD, "-o", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "1 variants of 1 images" in done.stderr and not done.stdout
 

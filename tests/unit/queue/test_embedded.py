@@ -27,7 +27,7 @@ def test_a_long_path_has_a_short_socket_of_its_own(tmp_path: Path) -> None:
     assert len(sockets) == 2
     assert all(len(os.fsencode(path)) < 104 for path in sockets)
     assert embedded.is_elsewhere(one)
-    embedded.prepare(one)
+    embedded.prepare(one, embedded.program())
     assert embedded.socket_path(one).parent.stat().st_mode & 0o777 == 0o700
     embedded.socket_path(one).parent.rmdir()
 
@@ -39,13 +39,13 @@ def test_a_folder_open_to_others_is_refused(tmp_path: Path) -> None:
     folder.chmod(0o777)
     try:
         with pytest.raises(PixelmillError, match="not a private folder"):
-            embedded.prepare(data_dir)
+            embedded.prepare(data_dir, embedded.program())
     finally:
         folder.rmdir()
 
 
 def test_the_supervisor_carries_no_client_library() -> None:
-    heavy = {"redis", "bullmq", "sqlalchemy", "fastapi", "structlog"}
-    script = f"import sys, pixelmill.cli.serve; print(*sorted({heavy} & {{*sys.modules}}))"
+    heavy = {"redis", "bullmq", "valkey", "sqlalchemy", "fastapi", "structlog", "pydantic", "typer"}
+    script = f"import sys, pixelmill.cli.supervisor; print(*sorted({heavy} & {{*sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
