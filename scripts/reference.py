@@ -22,7 +22,7 @@ from pixelmill.recipes.registry import steps  # noqa: E402
 PAGES = ROOT / "docs" / "reference"
 NOTE = "<!-- Made from the code by scripts/reference.py: change it there. -->\n\n"
 READ_BY = {
-    "jpeg": "libvips; brightness alone, for black and white, by Pillow",
+    "jpeg": "simplejpeg (libjpeg-turbo); brightness alone, for black and white, Pillow; what is not plain libvips",
     "png": "libvips",
     "webp": "libvips, still and animated",
     "gif": "libvips, still and animated",

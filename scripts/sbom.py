@@ -83,6 +83,7 @@ def bundled() -> Iterator[tuple[str, str, str]]:
     import imagecodecs
     import pi_heif
     import pyvips
+    import simplejpeg
     from PIL import AvifImagePlugin, features
 
     libvips = ".".join(str(pyvips.version(part)) for part in range(3))
@@ -103,6 +104,8 @@ def bundled() -> Iterator[tuple[str, str, str]]:
     for feature in ("freetype2", "littlecms2", "webp", "avif", "jpg_2000", "libtiff", "libjpeg_turbo", "raqm"):
         if (version := features.version(feature)) not in _UNKNOWN:
             yield "pillow", feature, str(version)
+    if match := re.search(rb"libjpeg-turbo version ([\d.]+)", Path(simplejpeg._jpeg.__file__).read_bytes()):
+        yield "simplejpeg", "libjpeg_turbo", match[1].decode()
     for codec in ("dav1d", "aom"):
         if version := AvifImagePlugin.get_codec_version(codec):
             yield "pillow", codec, version.partition("-")[0]

@@ -127,8 +127,12 @@ def load(data: Buffer, header: Header, size: Size, animated: bool) -> pyvips.Ima
             export_profile="srgb",
         )
     if header.format == "jpeg":
+        from pixelmill.imaging.read import jpeg
+
         shrink = reduction(header.size, size)
-        image = pyvips.Image.new_from_source(source, f"[shrink={shrink},{options}]", access="sequential")
+        image = jpeg.load(data, header.image, shrink)
+        if image is None:
+            image = pyvips.Image.new_from_source(source, f"[shrink={shrink},{options}]", access="sequential")
         return upright(scale_to(image, turned(size, header.orientation)), header.orientation)
     if animated and header.frames > 1:
         options += ",n=-1"

@@ -22,6 +22,7 @@ LIBRARIES = (
     "pillow",
     "pyvips",
     "pyvips-binary",
+    "simplejpeg",
     "ssimulacra2",
 )
 

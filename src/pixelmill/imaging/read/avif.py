@@ -12,6 +12,8 @@ from typing import Any
 import pyvips
 from PIL import AvifImagePlugin, ExifTags, Image
 
+from pixelmill.imaging.read import beside
+
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # processes are what runs in parallel
 
 _MODES = {3: "RGB", 4: "RGBA"}
@@ -20,8 +22,6 @@ _MOST = 50_000_000
 #: Pixels a byte. Where there are more, the size may be a lie of the container: dav1d's user libavif then stretches what
 #: there is to that size, while libheif tells that they differ.
 _DENSE = 1_000
-#: What libvips keeps of a file beside its pixels.
-_KEPT = ("exif-", "xmp-data", "iptc-data", "icc-profile-data")
 
 
 def load(data: Any, header: pyvips.Image) -> pyvips.Image | None:
@@ -47,7 +47,5 @@ def load(data: Any, header: pyvips.Image) -> pyvips.Image | None:
         return None
     image = pyvips.Image.new_from_memory(raw, header.width, header.height, header.bands, "uchar")
     image = image.copy(interpretation="srgb")
-    for field in header.get_fields():
-        if field.startswith(_KEPT):
-            image.set_type(header.get_typeof(field), field, header.get(field))
+    beside.carry(header, image)
     return image
