@@ -65,6 +65,16 @@ def test_what_lies_beside_the_pixels_is_kept() -> None:
         assert found.get(field) == same.get(field), field
 
 
+def test_a_density_that_nothing_has_is_no_news_for_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    data = save(pictures.photo(64, 48).copy(xres=11.81, yres=11.81), keep="all")
+    unit = data.index(b"\x28\x01\x03\0\x01\0\0\0\x02")  # EXIF's ResolutionUnit, behind the two densities
+    rational = data.index(b"\x1a\x01\x05\0\x01\0\0\0", 0, unit)
+    start = data.index(b"II*\0") + int.from_bytes(data[rational + 8 : rational + 12], "little")
+    found = load(data[:start] + b"\xff\xff\xff\xff\x01\0\0\0" + data[start + 8 :])
+    assert found is not None
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     "data",
     [

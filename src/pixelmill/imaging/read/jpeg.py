@@ -16,6 +16,8 @@ from pixelmill.imaging.read import beside
 _COLOURS = {1: "GRAY", 3: "RGB"}
 #: Pixels of the largest that is read here, after its reduction: it lies in memory whole.
 _MOST = 25_000_000
+#: Pixels a millimetre: libvips complains to the log of more, and a file may say anything.
+_DENSEST = 1_000_000.0
 #: Baseline, extended and progressive, by Huffman's codes (ITU-T T.81, table B.1).
 _PLAIN = (0xC0, 0xC1, 0xC2)
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -43,7 +45,8 @@ def load(data: Any, header: pyvips.Image, reduction: int) -> pyvips.Image | None
     image = pyvips.Image.new_from_memory(pixels.data, width, height, header.bands, "uchar")
     # As libvips does: what is left of a row or column is not stretched to a whole one.
     image = image.crop(0, 0, max(1, header.width // reduction), max(1, header.height // reduction))
-    image = image.copy(interpretation=header.interpretation, xres=header.xres, yres=header.yres)
+    xres, yres = (min(one, _DENSEST) for one in (header.xres, header.yres))
+    image = image.copy(interpretation=header.interpretation, xres=xres, yres=yres)
     beside.carry(header, image)
     return image
 
