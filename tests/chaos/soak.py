@@ -41,7 +41,12 @@ MOST_SLOWER = 1.5
 SETTLED = 6
 #: So many of them tell a trend.
 FEW = 6
-ROLES = {"pixelmill.cli.supervisor": "serve", "pixelmill api": "api", "pixelmill worker": "worker", "valkey-server": "valkey"}
+ROLES = {
+    "pixelmill.cli.supervisor": "serve",
+    "pixelmill api": "api",
+    "pixelmill worker": "worker",
+    "valkey-server": "valkey",
+}
 
 
 def status(pid: int) -> tuple[int, int]:
