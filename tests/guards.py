@@ -117,6 +117,13 @@ GUARDS = _guards(
         "tests/integration/imaging/test_hostile.py::test_each_ends_as_it_should_and_its_sibling_is_made[BOMBS]",
     ),
     (
+        "A JPEG of a kind that its reader writes beyond its memory",
+        "imaging/read/jpeg.py",
+        " or not is_plain(data)",
+        "",
+        "tests/unit/imaging/test_jpeg.py::test_the_rest_is_left_to_libvips[lossless]",
+    ),
+    (
         "ZIP bombs: compressed texts of a PNG",
         "imaging/unfold.py",
         "if left < 0:",

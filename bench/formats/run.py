@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument("formats", nargs="*", default=[*FORMATS], metavar="FORMAT", help=", ".join(FORMATS))
     parser.add_argument("--photos", type=Path, default=ROOT / "tests" / "data" / "photos")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--images", type=int, default=20)
+    parser.add_argument("--images", type=int, default=60)
     options = parser.parse_args()
     if unknown := set(options.formats) - {*FORMATS}:
         parser.error(f"unknown format: {', '.join(sorted(unknown))}")
