@@ -8,7 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
-_PARTS = {"pixelmill api": "API", "pixelmill worker": "worker", "sandbox.child": "decoders", "valkey": "queue"}
+# In this order: the supervisor's words name the queue's program.
+_PARTS = {
+    "pixelmill.cli.supervisor": "supervisor",
+    "pixelmill api": "API",
+    "pixelmill worker": "worker",
+    "sandbox.child": "decoders",
+    "valkey": "queue",
+}
 
 
 def family(root: int) -> list[int]:

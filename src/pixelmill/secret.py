@@ -27,7 +27,7 @@ class Secret:
 
     def keys(self, purpose: str) -> list[bytes]:
         """32 bytes for each secret; what one purpose signs is worth nothing for another (HKDF, RFC 5869)."""
-        # Here, for a worker signs nothing, and need not carry 4 MB for it.
+        # Here, for a worker signs nothing with these, and need not carry 4 MB for it.
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 

@@ -15,9 +15,10 @@ from typing import Any
 import typer
 
 from pixelmill.cli import lean
-from pixelmill.cli.children import leashed
+from pixelmill.cli.children import ending, leashed
 from pixelmill.cli.common import check_exposure, check_queue, is_migrated, load_settings, run
 from pixelmill.cli.listening import BACKLOG, address, listen
+from pixelmill.errors import PixelmillError
 from pixelmill.settings import Settings
 
 # Requests open at once. A live stream is one, and granian lets those beyond wait without a word.
@@ -82,8 +83,10 @@ async def _run(settings: Settings, sock: socket.socket, migrate: bool) -> None:
 async def _migrate() -> None:
     """In a process of its own: what that needs, 10 MB, would stay in this one."""
     process = await leashed([sys.executable, "-m", "pixelmill", "migrate"])
-    if await process.wait():
-        raise SystemExit(1)  # it has said why
+    if code := await process.wait():
+        if code < 0:  # else it has said why itself
+            raise PixelmillError("unavailable", f"Bringing the database up to date was cut off by {ending(code)}.")
+        raise SystemExit(1)
 
 
 def _server(application: Any, sock: socket.socket, settings: Settings) -> Any:

@@ -1,7 +1,8 @@
 """Libraries without what they bring along to look well in a terminal, for processes that run long.
 
 structlog and httpx load rich, which loads pygments, and httpx its own command line, where they find them: 6 MB in each
-process that writes JSON to a log. A command that shows something to a person loads them as usual.
+process that writes JSON to a log. And structlog loads greenlet for a module that nobody asks for. A command that shows
+something to a person loads them as usual, and SQLAlchemy loads greenlet where a database needs it.
 """
 
 from __future__ import annotations

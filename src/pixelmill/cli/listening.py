@@ -16,9 +16,11 @@ BACKLOG = 1024
 def listen(host: str, port: int) -> socket.socket:
     """A listening TCP socket; raises PixelmillError when the address is taken or not ours. Port 0: any free one."""
     inherited = os.environ.pop(LISTEN_FD, None)
+    sock: socket.socket | None = None
     if inherited is not None:
-        return socket.socket(fileno=int(inherited))
-    sock = None
+        sock = socket.socket(fileno=int(inherited))
+        sock.set_inheritable(False)
+        return sock
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         sock = socket.socket(family, kind, protocol)

@@ -27,6 +27,7 @@ from pixelmill.errors import PixelmillError
 from pixelmill.queue import embedded
 
 _FALSE_STARTS = 2  # deaths of the API before its first answer that are forgiven
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _MARGIN = 5.0  # seconds that a child has beyond its own grace period before it is killed
 
 
@@ -59,6 +60,7 @@ def become(plan: Plan) -> NoReturn:
     """Be the supervisor from here on, in the same process."""
     for fd in (plan.listener, plan.lock):
         os.set_inheritable(fd, True)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # one that comes from here on waits until we can stop in order
     command = [sys.executable, "-m", __name__, json.dumps(asdict(plan))]
     os.execv(command[0], command)  # noqa: S606
 
@@ -105,7 +107,7 @@ class Supervisor:
         env["MALLOC_ARENA_MAX"] = os.environ.get("MALLOC_ARENA_MAX", "2")
         if plan.queue:
             env["PIXELMILL_REDIS_URL"] = embedded.url(self._data_dir)
-        self._valkey = Child("queue", lambda: embedded.prepare(self._data_dir, Path(plan.queue or "")), say=say)
+        self._valkey = Child("queue", lambda: embedded.prepare(self._data_dir, Path(str(plan.queue))), say=say)
         self._worker = Child("worker", lambda: [*_PYTHON, "worker"], say=say, env=env)
         self._api = Child(
             "API",
@@ -119,8 +121,9 @@ class Supervisor:
     async def run(self) -> None:
         """Until SIGINT, SIGTERM or SIGHUP. A second one kills what has not stopped yet."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in _SIGNALS:
             loop.add_signal_handler(number, self._signalled)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         try:
             await self._start()
             await self._stopping.wait()

@@ -9,6 +9,7 @@ from pixelmill.cli import lean
 
 lean.load()
 import pixelmill.app
+import pixelmill.cli.main
 import pixelmill.api
 
 print(*sorted({"rich", "pygments", "click", "alembic", "mako"} & {*sys.modules}))

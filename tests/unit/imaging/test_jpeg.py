@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import Any
 
 import pytest
 import pyvips
+from PIL import ExifTags, Image
 
+from pixelmill.imaging import decode
 from pixelmill.imaging.header import inspect
 from pixelmill.imaging.read import jpeg
 from pixelmill.imaging.results import Limits
+from pixelmill.recipes.step import Size
 from tests import pictures
 from tests.unit.imaging.test_luma import lossless
 
@@ -20,6 +24,12 @@ from tests.unit.imaging.test_luma import lossless
 def save(image: pyvips.Image, **options: Any) -> bytes:
     data: bytes = image.jpegsave_buffer(**{"Q": 85, **options})
     return data
+
+
+def by_pillow(**options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pictures.photo(321, 187).numpy()).save(file, "JPEG", quality=85, **options)
+    return file.getvalue()
 
 
 def load(data: Any, reduction: int = 1) -> pyvips.Image | None:
@@ -36,7 +46,9 @@ def load(data: Any, reduction: int = 1) -> pyvips.Image | None:
         pytest.param(save(pictures.photo(320, 192), subsample_mode="off"), id="444"),
         pytest.param(save(pictures.photo(321, 187), interlace=True), id="progressive"),
         pytest.param(save(pictures.photo(321, 187).colourspace("b-w")), id="grey"),
-        pytest.param(save(pictures.photo(9, 17)), id="tiny"),
+        pytest.param(save(pictures.photo(9, 17)), id="small"),
+        pytest.param(by_pillow(subsampling="4:2:2"), id="4:2:2"),
+        pytest.param(by_pillow(keep_rgb=True), id="RGB"),
     ],
 )
 def test_the_pixels_are_the_same(data: bytes, reduction: int) -> None:
@@ -45,6 +57,26 @@ def test_the_pixels_are_the_same(data: bytes, reduction: int) -> None:
     assert (found.width, found.height, found.bands) == (same.width, same.height, same.bands)
     assert (found.interpretation, found.format) == (same.interpretation, same.format)
     assert (found - same).abs().max() == 0
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_it_stands_upright_as_by_libvips(orientation: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    data = by_pillow(exif=exif)
+    header = inspect(data, Limits())
+    found = decode.decode(data, header, Size(*(side // 3 for side in header.size))).image
+    monkeypatch.setattr(jpeg, "load", lambda *_: None)
+    same = decode.decode(data, header, Size(*(side // 3 for side in header.size))).image
+    assert (found.width, found.height) == (same.width, same.height)
+    assert (found - same).abs().max() == 0
+
+
+@pytest.mark.parametrize(("side", "reduction"), [(3, 2), (5, 4)])
+def test_what_libjpeg_turbo_would_reduce_less_is_left_to_libvips(side: int, reduction: int) -> None:
+    data = save(pictures.photo(side, side))
+    assert load(data) is not None
+    assert load(data, reduction) is None
 
 
 def test_a_mapped_file_is_read_where_it_is(tmp_path: Path) -> None:
@@ -105,6 +137,7 @@ def test_so_is_what_is_damaged() -> None:
         pytest.param(lambda data: data[:4] + b"\xff\xff" + data[6:], id="a length beyond the end"),
         pytest.param(lambda data: data.replace(b"\xff\xc0", b"\xff\xc3"), id="another kind"),
         pytest.param(lambda data: data.replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c"), id="12 bits"),
+        pytest.param(lambda data: data[:2] + b"\xff\xfe\0\2" * 1_000 + data[2:], id="more segments than anybody has"),
         pytest.param(lambda data: data[:9], id="cut"),
     ],
 )

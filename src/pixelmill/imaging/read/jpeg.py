@@ -20,8 +20,12 @@ _MOST = 25_000_000
 _DENSEST = 1_000_000.0
 #: Baseline, extended and progressive, by Huffman's codes (ITU-T T.81, table B.1).
 _PLAIN = (0xC0, 0xC1, 0xC2)
-_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_SEGMENTS = {*range(0xC0, 0xFF)} - {*range(0xD0, 0xDA)}
+#: What may come before: tables, the restart interval, what belongs to applications, comments.
+_BEFORE = {0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE}
+#: As many segments as no real file has before its frame: a profile takes one for 64 kB.
+_MOST_BEFORE = 1_000
+#: Pixels of the longest side of what libjpeg-turbo would reduce by an eighth too little, to come to the same size.
+_TINY = 8
 
 
 def load(data: Any, header: pyvips.Image, reduction: int) -> pyvips.Image | None:
@@ -34,17 +38,20 @@ def load(data: Any, header: pyvips.Image, reduction: int) -> pyvips.Image | None
     width, height = ceil(header.width / reduction), ceil(header.height / reduction)
     if header.bands not in _COLOURS or width * height > _MOST or not is_plain(data):
         return None
+    if reduction > 1 and min(header.width, header.height) <= _TINY:
+        return None
     try:
         pixels = simplejpeg.decode_jpeg(
             data, _COLOURS[header.bands], min_width=width, min_height=height, min_factor=reduction, strict=True
         )
-    except (ValueError, MemoryError):
+    except (ValueError, MemoryError, RuntimeError):  # RuntimeError: no memory for the decoder itself
         return None
     if pixels.shape != (height, width, header.bands):
         return None
     image = pyvips.Image.new_from_memory(pixels.data, width, height, header.bands, "uchar")
     # As libvips does: what is left of a row or column is not stretched to a whole one.
     image = image.crop(0, 0, max(1, header.width // reduction), max(1, header.height // reduction))
+    # And a pipeline keeps hold of the pixels, which an image of somebody's memory alone would not once it is copied.
     xres, yres = (min(one, _DENSEST) for one in (header.xres, header.yres))
     image = image.copy(interpretation=header.interpretation, xres=xres, yres=yres)
     beside.carry(header, image)
@@ -57,11 +64,13 @@ def is_plain(data: Any) -> bool:
     simplejpeg 1.9 has libjpeg-turbo write a lossless picture, which it cannot reduce, into the room for a reduced one.
     """
     at = 2
-    while at + 10 <= len(data) and data[at] == 0xFF and data[at + 1] in _SEGMENTS:
-        if data[at + 1] in _FRAMES:
-            return data[at + 1] in _PLAIN and data[at + 4] == 8
-        length = data[at + 2] << 8 | data[at + 3]
-        if length < 2:
+    for _ in range(_MOST_BEFORE):
+        if at + 10 > len(data) or data[at] != 0xFF:
+            return False
+        kind, length = data[at + 1], data[at + 2] << 8 | data[at + 3]
+        if kind in _PLAIN:
+            return bool(data[at + 4] == 8)
+        if kind not in _BEFORE or length < 2:
             return False
         at += 2 + length
     return False
