@@ -8,14 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
-# In this order: the supervisor's words name the queue's program.
-_PARTS = {
-    "pixelmill.cli.supervisor": "supervisor",
-    "pixelmill api": "API",
-    "pixelmill worker": "worker",
-    "sandbox.child": "decoders",
-    "valkey": "queue",
-}
+_PARTS = {"pixelmill api": "API", "pixelmill worker": "worker", "sandbox.child": "decoders", "valkey": "queue"}
 
 
 def family(root: int) -> list[int]:

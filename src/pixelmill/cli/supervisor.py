@@ -1,7 +1,7 @@
 """What `pixelmill serve` becomes: one machine's Valkey, API and worker, kept running and stopped in order.
 
-``python -m pixelmill.cli.supervisor PLAN``: it runs as long as the service, so it is a small process, without the
-libraries that read settings. Its children are on a leash: they die with it, even by kill -9.
+``python -m pixelmill.cli.supervisor``: it runs as long as the service, so it is a small process, without the libraries
+that read settings. Its children are on a leash: they die with it, even by kill -9.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from pixelmill.queue import embedded
 
 _FALSE_STARTS = 2  # deaths of the API before its first answer that are forgiven
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PLAN = "PIXELMILL_PLAN"  # not an argument: who looks for the queue's program by name is not to find us
 _MARGIN = 5.0  # seconds that a child has beyond its own grace period before it is killed
 
 
@@ -61,8 +62,8 @@ def become(plan: Plan) -> NoReturn:
     for fd in (plan.listener, plan.lock):
         os.set_inheritable(fd, True)
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # one that comes from here on waits until we can stop in order
-    command = [sys.executable, "-m", __name__, json.dumps(asdict(plan))]
-    os.execv(command[0], command)  # noqa: S606
+    command = [sys.executable, "-m", __name__]
+    os.execve(command[0], command, {**os.environ, _PLAN: json.dumps(asdict(plan))})  # noqa: S606
 
 
 def lock(data_dir: Path) -> TextIO:
@@ -207,7 +208,7 @@ async def _answers(sock: socket.socket) -> bool:
 
 
 def main() -> None:
-    plan = Plan(**json.loads(sys.argv[1]))
+    plan = Plan(**json.loads(os.environ.pop(_PLAN)))
     for fd in (plan.listener, plan.lock):  # for us alone: the API is given the one by name
         os.set_inheritable(fd, False)
     try:
