@@ -29,6 +29,7 @@ async def test_nothing_is_lost_while_everything_breaks(tmp_path: Path) -> None:
     sums = json.loads(out.getvalue().splitlines()[-1])["sums"]
     assert broken == []
     assert sums["hit"] and sums["images"] and sums["accepted"] == sums["batches"]
+    assert not [one for one in sums["surprises"] if one.startswith("serve ended")]  # a fault met whom it was not for
 
 
 def test_a_schedule_is_the_same_for_the_same_seed() -> None:

@@ -103,6 +103,7 @@ def test_nothing_is_left_when_it_is_killed(start_service: Start) -> None:
     service = start_service()
     servers.wait_until(lambda: find(service, "worker") is not None, "the worker")
     assert len(service.family()) >= 4
+    assert "valkey" not in service.family()[service.pid]  # who looks for that by its name is not to find the supervisor
     os.kill(service.pid, signal.SIGKILL)
     service.process.wait()
     servers.wait_until(lambda: not service.family(), "the end of its children")
