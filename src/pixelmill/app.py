@@ -30,6 +30,11 @@ def database(settings: Settings) -> records.Database:
     return records.Database(url)
 
 
+def _has_database(settings: Settings) -> bool:
+    """False: there is no file yet, and to look into it would make it."""
+    return settings.database_url is not None or records.sqlite_path(settings.data_dir).exists()
+
+
 async def migrate(settings: Settings) -> None:
     """Bring the database up to this version's tables; nothing when it is up to date."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -42,7 +47,7 @@ async def migrate(settings: Settings) -> None:
 
 async def is_current(settings: Settings) -> bool:
     """Whether the database is up to date."""
-    if settings.database_url is None and not records.sqlite_path(settings.data_dir).exists():
+    if not _has_database(settings):
         return False
     db = database(settings)
     try:
@@ -64,7 +69,7 @@ async def storage(settings: Settings) -> Storage:
 
 async def has_key(settings: Settings) -> bool:
     """Whether an API key was ever made; False as well while there is no database yet."""
-    if settings.database_url is None and not records.sqlite_path(settings.data_dir).exists():
+    if not _has_database(settings):
         return False
     db = database(settings)
     try:

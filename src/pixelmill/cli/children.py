@@ -22,7 +22,7 @@ _HEALTHY = 10.0  # seconds of life after which the next death counts as the firs
 class Child:
     """``command`` kept running until :meth:`stop`.
 
-    It has a session of its own, so that Ctrl-C in the terminal reaches the supervisor alone, who then stops its
+    It has a process group of its own, so that Ctrl-C in the terminal reaches the supervisor alone, who then stops its
     children in order. ``say`` is told of every death, in a sentence.
     """
 

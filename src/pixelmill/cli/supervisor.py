@@ -108,7 +108,7 @@ class Supervisor:
         env["MALLOC_ARENA_MAX"] = os.environ.get("MALLOC_ARENA_MAX", "2")
         if plan.queue:
             env["PIXELMILL_REDIS_URL"] = embedded.url(self._data_dir)
-        self._valkey = Child("queue", lambda: embedded.prepare(self._data_dir, Path(str(plan.queue))), say=say)
+        self._valkey = Child("queue", self._queue_command, say=say)
         self._worker = Child("worker", lambda: [*_PYTHON, "worker"], say=say, env=env)
         self._api = Child(
             "API",
@@ -130,6 +130,10 @@ class Supervisor:
             await self._stopping.wait()
         finally:
             await self._stop()
+
+    def _queue_command(self) -> list[str]:
+        assert self._plan.queue  # it is started only then
+        return embedded.prepare(self._data_dir, Path(self._plan.queue))
 
     def _signalled(self) -> None:
         if self._stopping.is_set():

@@ -99,6 +99,19 @@ def test_requests_go_before_work_and_recording_before_decoding(start_service: St
     service.stop()
 
 
+def test_stopped_while_it_becomes_the_supervisor(tmp_path: Path) -> None:
+    """A signal between the two programs waits until everything can be stopped in order."""
+    env = servers.service_env(servers.free_port(), tmp_path / "data", "early", {})
+    command = [servers.SCRIPTS / "pixelmill", "serve"]
+    process = subprocess.Popen(command, env=env, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    line = Path(f"/proc/{process.pid}/cmdline")
+    servers.wait_until(lambda: b"supervisor" in line.read_bytes(), "the supervisor")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Stopped." in said and "Traceback" not in said
+
+
 def test_nothing_is_left_when_it_is_killed(start_service: Start) -> None:
     service = start_service()
     servers.wait_until(lambda: find(service, "worker") is not None, "the worker")

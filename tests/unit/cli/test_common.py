@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
 
-from pixelmill.cli import common, listening
+from pixelmill.cli import common
 from pixelmill.errors import PixelmillError
 from pixelmill.settings import Settings
 
@@ -34,34 +33,6 @@ def test_a_wrong_setting_is_named_as_a_person_sets_it(monkeypatch: pytest.Monkey
     assert "PIXELMILL_PORT" in caught.value.detail
     assert "PIXELMILL_TRIES" in caught.value.detail
     assert "hunter2" not in caught.value.detail
-
-
-def test_listens_on_a_free_port() -> None:
-    with listening.listen("127.0.0.1", 0) as sock:
-        port = sock.getsockname()[1]
-        assert listening.address(sock) == f"http://127.0.0.1:{port}"
-        with pytest.raises(PixelmillError, match=f"Port {port} is in use"):
-            listening.listen("127.0.0.1", port)
-        with socket.create_connection(("127.0.0.1", port)):
-            pass
-
-
-def test_an_address_that_is_not_ours() -> None:
-    with pytest.raises(PixelmillError, match="Mend PIXELMILL_HOST"):
-        listening.listen("192.0.2.1", 0)
-
-
-def test_the_address_is_one_to_click_on() -> None:
-    with listening.listen("0.0.0.0", 0) as sock:
-        assert listening.address(sock).startswith("http://127.0.0.1:")
-
-
-def test_takes_over_the_socket_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    with listening.listen("127.0.0.1", 0) as given:
-        monkeypatch.setenv(listening.LISTEN_FD, str(given.fileno()))
-        taken = listening.listen("127.0.0.1", 1)
-        assert taken.getsockname() == given.getsockname()
-        taken.detach()
 
 
 def test_a_part_alone_needs_a_queue(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ _PLAIN = (0xC0, 0xC1, 0xC2)
 _BEFORE = {0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE}
 #: As many segments as no real file has before its frame: a profile takes one for 64 kB.
 _MOST_BEFORE = 1_000
-#: Pixels of the longest side of what libjpeg-turbo would reduce by an eighth too little, to come to the same size.
+#: Pixels of the shorter side up to which libjpeg-turbo might reduce by too little and yet come to the same size: it
+#: takes the largest of its eighths that fits.
 _TINY = 8
 
 
