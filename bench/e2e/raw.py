@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pixelmill.cli import interpreter
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -25,6 +27,7 @@ def about() -> dict[str, Any]:
         "cpu": model.partition(":")[2].strip(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
+        "optimised": interpreter.is_optimised(),
         "load": os.getloadavg()[0],
     }
 

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pixelmill.cli import interpreter
 from pixelmill.errors import PixelmillError
 from pixelmill.imaging import Decoders, Made
 from pixelmill.recipes import FORMATS, Recipe, parse_recipe
@@ -34,6 +35,8 @@ def doctor() -> None:
     """Tell what this machine can do: versions, formats, sandbox. Exit code 1 if something is missing."""
     console = Console(highlight=False)
     console.print(f"Python {platform.python_version()}, {platform.platform()}, {os.cpu_count()} cores")
+    if not interpreter.is_optimised():
+        console.print(interpreter.ADVICE, style="yellow")
     console.print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES))
     console.print(f"libvips {_library('import pyvips; print(*(pyvips.version(i) for i in range(3)), sep=chr(46))')}")
     heic = _library("import pi_heif; print(pi_heif.libheif_version())")
