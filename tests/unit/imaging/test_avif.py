@@ -1,4 +1,5 @@
-"""Pillow reads what libvips reads, to the same picture; what it would read otherwise is left to libvips."""
+"""Pillow reads what libvips reads, to the same picture; what it would read otherwise is left to libvips. What libavif
+writes is what libheif writes, in about as many bytes."""
 
 from __future__ import annotations
 
@@ -9,9 +10,14 @@ import pytest
 import pyvips
 from PIL import ExifTags, Image
 
+from pixelmill.imaging.encode import Encoding
+from pixelmill.imaging.encode import avif as writer
+from pixelmill.imaging.encode._format import KEEP_ICC, STRIP
 from pixelmill.imaging.header import inspect, known_brand
+from pixelmill.imaging.quality.metric import score
 from pixelmill.imaging.read import avif
 from pixelmill.imaging.results import Limits
+from pixelmill.recipes.models import Output
 from tests import hostile, pictures
 
 BLACK = pyvips.Image.black(4_000, 4_000, bands=3).copy(interpretation="srgb")
@@ -38,6 +44,11 @@ def difference(one: pyvips.Image, other: pyvips.Image) -> tuple[float, float]:
     assert (one.width, one.height, one.bands) == (other.width, other.height, other.bands)
     apart = (one.cast("short") - other.cast("short")).abs()
     return apart.avg(), apart.max()
+
+
+def eight(image: pyvips.Image) -> pyvips.Image:
+    """In 8 bits."""
+    return image if image.format == "uchar" else (image / 257).rint().cast("uchar").copy(interpretation="srgb")
 
 
 def translucent(image: pyvips.Image) -> pyvips.Image:
@@ -100,3 +111,21 @@ def test_so_is_what_is_damaged() -> None:
     data = save(pictures.photo(64, 48))
     assert avif.load(data, by_libvips(data)) is not None
     assert avif.load(data[:-40], by_libvips(data)) is None
+
+
+@pytest.mark.parametrize("squeeze", [False, True], ids=["8 bits", "10 bits"])
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
+def test_it_is_written_alike_by_either_library(subsampling: str, squeeze: bool) -> None:
+    photo = pictures.photo(321, 187)
+    output = Output.model_validate({"format": "avif", "subsampling": subsampling})
+    plain, other = (writer.encode(photo, Encoding(70, output, keep, squeeze)) for keep in (STRIP, KEEP_ICC))
+    assert plain != other
+    assert len(plain) == pytest.approx(len(other), rel=0.03)
+    found, same = by_libvips(plain), by_libvips(other)
+    assert found.get("heif-bitdepth") == same.get("heif-bitdepth") == (10 if squeeze else 8)
+    assert score(photo, eight(found)) == pytest.approx(score(photo, eight(same)), abs=2)
+
+
+def test_it_says_that_its_colours_are_srgb() -> None:
+    data = writer.encode(pictures.photo(64, 48), Encoding(70, Output(format="avif")))
+    assert b"colrnclx" + bytes([0, 1, 0, 13, 0, 6, 0x80]) in data
