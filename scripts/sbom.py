@@ -101,6 +101,8 @@ def bundled() -> Iterator[tuple[str, str, str]]:
     for name, version in imagecodecs.version(dict).items():
         if name not in ("imagecodecs", "cython", "numpy", "numpy_abi") and version not in {*_UNKNOWN, own}:
             yield "imagecodecs", name, version.partition("/")[0]
+    for path in (Path(imagecodecs.__file__).parent.parent / "imagecodecs.libs").glob("libaom-*.so.*"):
+        yield "imagecodecs", "aom", path.name.partition(".so.")[2]
     for feature in ("freetype2", "littlecms2", "webp", "avif", "jpg_2000", "libtiff", "libjpeg_turbo", "raqm"):
         if (version := features.version(feature)) not in _UNKNOWN:
             yield "pillow", feature, str(version)
