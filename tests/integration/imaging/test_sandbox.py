@@ -355,6 +355,7 @@ ESCAPES = {
     "read a file": "open('{secret}').read()",
     "write a file": "open('/tmp/pixelmill-escape', 'w')",
     "list a folder": "__import__('os').listdir('/home') or __import__('os').listdir('{folder}')",
+    "list the machine's programs": "__import__('os').listdir('/usr/bin')",
     "open a socket": "__import__('socket').socket()",
     "start a program": "__import__('subprocess').run(['/bin/true'])",
     "fork": "__import__('os').fork()",

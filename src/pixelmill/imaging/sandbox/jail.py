@@ -171,7 +171,8 @@ def readable() -> list[Path]:
     """What a decoder may read: Python, its packages, this package, the system's libraries and fonts."""
     import pixelmill
 
-    places = {Path(sys.prefix), Path(sys.base_prefix), Path(pixelmill.__file__).parent}
+    # Not the prefix: of a distribution's Python that is all of /usr.
+    places = {Path(os.__file__).parent, Path(pixelmill.__file__).parent}
     places |= {Path(entry) for entry in sys.path if entry.endswith(("site-packages", "dist-packages", ".zip"))}
     places |= {
         Path(name) for name in ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/usr/share/fonts")
