@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 UV = VENV / "bin" / "uv"
+OPTIMISED = ROOT / "src" / "pixelmill" / "cli" / "interpreter.py"
 
 
 def run(*command: str | Path, check: bool = True) -> bool:
@@ -32,6 +33,14 @@ def usable() -> bool:
     """Whether .venv has a Python that starts, is new enough, and has a pip."""
     test = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
     return PYTHON.exists() and subprocess.run([PYTHON, "-c", test], capture_output=True, check=False).returncode == 0
+
+
+def slower() -> bool:
+    """Whether .venv has a Python without optimisations, while this one has them."""
+    theirs, ours = (
+        subprocess.run([python, "-I", OPTIMISED], check=False).returncode for python in (PYTHON, sys.executable)
+    )
+    return bool(theirs and not ours)
 
 
 def create() -> None:
@@ -68,7 +77,7 @@ def install(*arguments: str | Path) -> None:
 
 
 def main(names: list[str]) -> None:
-    if not usable():
+    if not usable() or slower():
         create()
     if not UV.exists():
         lock = ROOT / "requirements" / "uv.txt"

@@ -36,7 +36,7 @@ WRITTEN_BY = {
     "jpeg": "libjpeg-turbo; a code for the picture from effort 4, mozjpeg's trellis from 7; jpegli for `auto`",
     "png": "libspng; a palette by imagequant",
     "webp": "libwebp, still and animated",
-    "avif": "aom (libavif; with metadata, transparency or 16 bits libheif); 10 bits for `auto`",
+    "avif": "aom (libavif; what is more than three colours of 8 bits libheif); 10 bits for `auto`",
     "jxl": "libjxl",
     "gif": "cgif with imagequant, still and animated",
     "tiff": "libtiff; deflate, or JPEG when a quality is given",

@@ -18,7 +18,7 @@ ADVICE = (
 def optimised(configured: str | None, prefix: str) -> bool:
     """By the arguments of its ``configure`` (None: it has none, as on Windows) and where it is installed.
 
-    A distribution's counts as optimised: all optimise, and Debian keeps the arguments of another build of it.
+    A distribution's counts as optimised: nearly all optimise, and Debian keeps the arguments of another build of it.
     """
     return configured is None or "--enable-optimizations" in configured or prefix == "/usr"
 

@@ -22,6 +22,7 @@ import pytest
 
 from pixelmill.errors import PixelmillError
 from pixelmill.imaging import DecoderDied, Decoders, Inspected, Limits, Made, NotMade
+from pixelmill.imaging.sandbox import jail
 from pixelmill.imaging.sandbox.decoder import Decoder, Gone, cause
 from pixelmill.recipes import Recipe, load_presets, parse_recipe
 from tests import pictures
@@ -393,6 +394,31 @@ def test_a_decoder_may_not(what: str, tmp_path: Path) -> None:
         pytest.skip("this kernel has no Landlock or no seccomp")
     assert done.stdout.strip() == "denied", done.stderr
     assert secret.read_text() == "secret"
+
+
+def test_it_may_read_no_programs_whatever_python_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "prefix", "/usr")
+    monkeypatch.setattr(sys, "base_prefix", "/usr")
+    assert not any(Path("/usr/bin").is_relative_to(place) for place in jail.readable())
+
+
+def test_it_has_the_fonts_that_anybody_has() -> None:
+    code = """
+        import hashlib, os, sys
+        import pyvips
+        if sys.argv[1:]:
+            from pixelmill.imaging.sandbox import jail
+            jail.lock(3 << 30, os.getppid())
+        for family in ("serif", "sans-serif", "monospace", "Helvetica", "cursive"):
+            text = f'<text y="30" font-family="{family}" font-size="24">Hamburgefonts</text>'
+            svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="300" height="40">{text}</svg>'
+            print(hashlib.sha256(pyvips.Image.new_from_buffer(svg.encode(), "").write_to_memory()).hexdigest())
+    """
+    run = [sys.executable, "-c", textwrap.dedent(code)]
+    free, locked = (
+        subprocess.run([*run, *more], capture_output=True, text=True, check=True).stdout for more in ([], ["locked"])
+    )
+    assert free == locked
 
 
 async def test_a_decoder_knows_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

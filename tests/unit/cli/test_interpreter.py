@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from pixelmill.cli import interpreter
@@ -23,3 +26,8 @@ DEBIAN = "'--enable-shared' '--prefix=/usr' '--enable-ipv6' '--without-ensurepip
 )
 def test_it_is_told(configured: str | None, prefix: str, answer: bool) -> None:
     assert interpreter.optimised(configured, prefix) is answer
+
+
+def test_as_a_program_it_tells_the_same_of_the_python_that_runs_it() -> None:
+    code = subprocess.run([sys.executable, "-I", interpreter.__file__], check=False).returncode
+    assert (code == 0) is interpreter.is_optimised()

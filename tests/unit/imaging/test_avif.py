@@ -129,3 +129,30 @@ def test_it_is_written_alike_by_either_library(subsampling: str, squeeze: bool) 
 def test_it_says_that_its_colours_are_srgb() -> None:
     data = writer.encode(pictures.photo(64, 48), Encoding(70, Output(format="avif")))
     assert b"colrnclx" + bytes([0, 1, 0, 13, 0, 6, 0x80]) in data
+
+
+def av1c(data: bytes) -> bytes:
+    """Profile, level and kind of colours, as the container tells them."""
+    return data[data.index(b"av1C") + 4 :][:4]
+
+
+def test_the_best_quality_is_no_other_kind_of_file() -> None:
+    photo = pictures.photo(64, 48)
+    good, best = (writer.encode(photo, Encoding(quality, Output(format="avif"))) for quality in (99, 100))
+    assert av1c(good) == av1c(best)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 3)], ids=str)
+def test_sizes_that_do_not_halve(size: tuple[int, int]) -> None:
+    image = pyvips.Image.black(*size, bands=3).linear([1] * 3, [200, 100, 50]).cast("uchar").copy(interpretation="srgb")
+    data = writer.encode(image, Encoding(90, Output(format="avif")))
+    assert difference(by_libvips(data), image)[1] <= 6
+
+
+def test_what_is_not_plain_keeps_what_it_has() -> None:
+    photo = pictures.photo(64, 48)
+    output = Output(format="avif")
+    clear = by_libvips(writer.encode(translucent(photo), Encoding(70, output)))
+    assert clear.bands == 4
+    exact = by_libvips(writer.encode(photo, Encoding(None, output)))
+    assert difference(exact, photo)[1] <= 3

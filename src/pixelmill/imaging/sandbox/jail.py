@@ -171,12 +171,13 @@ def readable() -> list[Path]:
     """What a decoder may read: Python, its packages, this package, the system's libraries and fonts."""
     import pixelmill
 
-    # Not the prefix: of a distribution's Python that is all of /usr.
-    places = {Path(os.__file__).parent, Path(pixelmill.__file__).parent}
+    # Python's lib, not its prefix: of a distribution's Python that is all of /usr.
+    places = {Path(os.__file__).parent.parent, Path(pixelmill.__file__).parent}
     places |= {Path(entry) for entry in sys.path if entry.endswith(("site-packages", "dist-packages", ".zip"))}
-    places |= {
-        Path(name) for name in ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/usr/share/fonts")
-    }
-    places |= {Path(name) for name in ("/etc/fonts", "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")}
+    places |= {Path(name) for name in ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64")}
+    # The rules of fontconfig in /etc are links into its share.
+    fonts = ("/etc/fonts", "/usr/share/fontconfig", "/usr/share/fonts", "/usr/local/share/fonts")
+    places |= {Path(name) for name in fonts}
+    places |= {Path(name) for name in ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")}
     places |= {Path(name) for name in ("/dev/urandom", "/dev/null", "/proc/self", "/sys/devices/system/cpu")}
     return sorted(place for place in places if place.exists())
