@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
+from pixelmill.disk import Disk
 from pixelmill.tasks import look_at_error
 
 log = structlog.stdlib.get_logger(__name__)
@@ -35,8 +36,9 @@ class Wal:
         self._writing = writing
         self._fd = -1
         self._failed: OSError | None = None
-        # Not among those that store files, of whom all may wait for the disk.
+        # If by a thread, then by none of those that store files, of whom all may wait for the disk.
         self._thread = ThreadPoolExecutor(1, "wal")
+        self._disk = Disk(self._thread)
         self._next: asyncio.Task[None] | None = None
         self._last: asyncio.Task[None] | None = None
         self._commits = 0
@@ -56,9 +58,9 @@ class Wal:
         if before is not None:
             await asyncio.wait({before})
         self._last, self._next = self._next, None  # who commits from here on needs another one
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._sync_now)
+        await self._sync_now()
 
-    def _sync_now(self) -> None:
+    async def _sync_now(self) -> None:
         if self._failed is not None:
             raise OSError(self._failed.errno, "The disk failed before; start again when it is mended.")
         if self._fd < 0:
@@ -68,7 +70,7 @@ class Wal:
             if self._fd < 0:
                 return
         try:
-            os.fdatasync(self._fd)
+            await self._disk.fdatasync(self._fd)
         except OSError as error:
             # A kernel tells it once, and takes what it could not write for written. The log may have a hole now, and
             # all that comes after a hole is lost with it.
@@ -105,6 +107,7 @@ class Wal:
         for task in (self._next, self._last, self._checkpointing):
             if task is not None and not task.done():
                 await asyncio.wait({task})
+        self._disk.close()
         self._thread.shutdown()
         if self._fd >= 0:
             os.close(self._fd)

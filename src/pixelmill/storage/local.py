@@ -19,9 +19,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable,
 from pathlib import Path
 from typing import BinaryIO
 
+from pixelmill.disk import Disk
 from pixelmill.errors import PixelmillError
 from pixelmill.storage import keys
 from pixelmill.storage.base import Digest, Stat, Writer
+from pixelmill.tasks import look_at_error
 
 CHUNK = 1024 * 1024
 _PART = ".part"
@@ -30,17 +32,19 @@ _PART = ".part"
 class LocalWriter:
     """Collects chunks and writes them a mebibyte at a time; a small file costs one trip to a thread in all."""
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, disk: Disk) -> None:
         self._target = target
         self._part = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_PART}")
+        self._disk = disk
         self._digest: Digest | None = None
         self._chunks: list[bytes | memoryview] = []
         self._held = 0
         self._fd = -1
         self._changed: list[Path] = []
         self._done = False
-        # Whoever is canceled while a thread works for it goes on to abort, beside that thread.
+        # Whoever is canceled while a thread works for it goes on to abort, beside that thread, and beside the end.
         self._lock = threading.Lock()
+        self._ending: asyncio.Task[None] | None = None
 
     def feed(self, digest: Digest) -> None:
         self._digest = digest
@@ -52,11 +56,31 @@ class LocalWriter:
             await asyncio.to_thread(self._flush)
 
     async def commit(self) -> None:
-        await asyncio.to_thread(self._commit)
+        """Once begun it goes to its end, also when the caller is canceled."""
+        self._ending = asyncio.create_task(self._end())
+        self._ending.add_done_callback(look_at_error)
+        await asyncio.shield(self._ending)
 
     async def abort(self) -> None:
+        if self._ending is not None and not self._ending.done():
+            await asyncio.wait({self._ending})
         if not self._done:
             await asyncio.to_thread(self._abort)
+
+    async def _end(self) -> None:
+        try:
+            folders = await asyncio.to_thread(self._put_in_place)
+            try:
+                await asyncio.gather(self._disk.fdatasync(self._fd), *map(self._disk.fsync, folders))
+            finally:
+                for fd in folders:
+                    os.close(fd)
+            os.close(self._fd)
+            self._fd = -1
+            self._done = True
+        except BaseException:
+            await asyncio.to_thread(self._abort)
+            raise
 
     def _flush(self) -> None:
         with self._lock:
@@ -87,21 +111,18 @@ class LocalWriter:
                     self._changed += _make_folders(self._target.parent)
         raise FileNotFoundError(errno.ENOENT, "Its folder cannot be made", str(self._target.parent))
 
-    def _commit(self) -> None:
-        with self._lock:
-            try:
-                self._write_out()
-                self._part.replace(self._target)
-                self._part = self._target
-                os.fdatasync(self._fd)
-                os.close(self._fd)
-                self._fd = -1
-                for folder in {self._target.parent, *self._changed}:
-                    _sync_folder(folder)
-                self._done = True
-            except BaseException:
-                self._drop()
-                raise
+    def _put_in_place(self) -> list[int]:
+        """Write the rest and give it its name. The folders that have to be synced too, open."""
+        with self._lock, contextlib.ExitStack() as opened:
+            self._write_out()
+            self._part.replace(self._target)
+            self._part = self._target
+            folders = []
+            for folder in {self._target.parent, *self._changed}:
+                folders.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+                opened.callback(os.close, folders[-1])
+            opened.pop_all()
+        return folders
 
     def _abort(self) -> None:
         with self._lock:
@@ -121,6 +142,7 @@ class LocalStorage:
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
         self._root.mkdir(parents=True, exist_ok=True)
+        self._disk = Disk()
 
     @property
     def root(self) -> Path:
@@ -130,10 +152,10 @@ class LocalStorage:
         return self._root / keys.check(key)
 
     async def create(self, key: str) -> Writer:
-        return LocalWriter(self.path(key))
+        return LocalWriter(self.path(key), self._disk)
 
     async def put(self, key: str, data: bytes | memoryview) -> None:
-        writer = LocalWriter(self.path(key))
+        writer = LocalWriter(self.path(key), self._disk)
         writer._chunks.append(data)
         await writer.commit()
 
@@ -235,7 +257,7 @@ class LocalStorage:
         return None
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        self._disk.close()
 
     def _under(self, prefix: str) -> Iterator[Path]:
         """Every file whose key starts with ``prefix``, half-written ones (hidden beside their place) included."""
@@ -277,11 +299,3 @@ def _make_folders(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return _make_folders(folder.parent) + _make_folders(folder)
     return [folder.parent]
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -73,9 +73,9 @@ class Meter:
 
         return counted
 
-    def _synced(self) -> None:
+    async def _synced(self) -> None:
         self.cost.syncs += 1
-        self._sync()
+        await self._sync()
 
     @contextmanager
     def counting(self) -> Iterator[Cost]:

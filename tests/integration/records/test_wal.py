@@ -30,11 +30,11 @@ class Disk:
         log = db._writer._wal
         sync = log._sync_now
 
-        def synced() -> None:
+        async def synced() -> None:
             for suffix in ("", "-wal"):
                 shutil.copy(f"{self._from}{suffix}", f"{self._to}{suffix}")
             self.syncs += 1
-            sync()
+            await sync()
 
         monkeypatch.setattr(log, "_sync_now", synced)
 
@@ -89,7 +89,7 @@ async def test_many_wait_for_one_sync(db: Database, tmp_path: Path, monkeypatch:
 
 
 async def test_a_disk_that_fails_is_told(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
+    async def fail() -> None:
         raise OSError("The disk is gone.")
 
     with monkeypatch.context() as broken:
@@ -103,11 +103,11 @@ async def test_after_a_failed_sync_nothing_is_promised(db: Database, monkeypatch
     """The kernel tells it once: the next sync would be a lie."""
     await add(db, "kept")
 
-    def fail(_: int) -> None:
+    async def fail(_: int) -> None:
         raise OSError(errno.EIO, "The disk is gone.")
 
     with monkeypatch.context() as broken:
-        broken.setattr(wal.os, "fdatasync", fail)
+        broken.setattr(db._writer._wal._disk, "fdatasync", fail)
         with pytest.raises(PixelmillError, match="did not answer"):
             await add(db, "lost")
     with pytest.raises(PixelmillError, match="did not answer"):

