@@ -188,8 +188,9 @@ async def worker(settings: Settings, stop: asyncio.Event) -> None:
         await decoders.start()
         stack.push_async_callback(decoders.close)
         presence = await stack.enter_async_context(_present(db, settings, "worker"))
-        # One more than there are decoders: the next original is claimed and opened while the others are decoded.
-        slots = Slots(settings.workers + 1, urgent=settings.urgent_workers)
+        # One more than there are decoders: the next original is claimed and opened while the others are decoded. Of
+        # short jobs two more: as many are being stored and told of.
+        slots = Slots(settings.workers + 1, ahead=2, urgent=settings.urgent_workers)
         target = targets.connect(settings)
         millhand = Millhand(db, store, jobs, decoders, settings, presence=presence, aside=slots.aside, target=target)
 

@@ -7,24 +7,48 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+#: Seconds: a job that takes no longer, its waiting included, keeps nobody else from one that waits behind it.
+SHORT = 0.25
+#: By so much of its difference one job moves what is usual.
+_WEIGHT = 1 / 8
+
 
 class Slots:
     """``size`` jobs at a time; while these are all busy, ``urgent`` more of those that go first.
+
+    While jobs are short, ``ahead`` more in any case: then taking a job and telling of its end are much of it, and
+    those who work wait for the next. Where they take long, what is taken ahead would wait here while another worker
+    is idle.
 
     A job that only waits for somebody else (a slow host, for one) may step :meth:`aside`: after ``patience`` seconds
     its slot goes to another, and when it comes back it gets the next that is free, before anything new is taken. At
     most ``aside`` jobs are out at a time; a further one keeps its slot.
     """
 
-    def __init__(self, size: int, *, urgent: int = 0, aside: int = 32, patience: float = 1.0) -> None:
-        self.size = size
+    def __init__(self, size: int, *, ahead: int = 0, urgent: int = 0, aside: int = 32, patience: float = 1.0) -> None:
         self.busy = 0
         self.changed = asyncio.Event()
+        self._size = size
+        self._ahead = ahead
+        self._usual: float | None = None
         self._urgent = urgent
         self._aside = aside
         self._patience = patience
         self._out = 0
         self._coming_back: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def size(self) -> int:
+        """How many ordinary jobs there may be now."""
+        short = self._usual is not None and self._usual <= SHORT
+        return self._size + self._ahead * short
+
+    def took(self, seconds: float) -> None:
+        """A job is over that was in hand for so long."""
+        before = self.size
+        self._usual = seconds if self._usual is None else self._usual + _WEIGHT * (seconds - self._usual)
+        if self.size > before:
+            self.changed.set()
 
     @property
     def full(self) -> bool:

@@ -226,6 +226,7 @@ class Worker:
             self._active[current.bull.id] = current
             try:
                 outcome = await self._outcome(current)
+                self._slots.took(time.monotonic() - current.at)
                 following = await self._settle(current, outcome)
             finally:
                 self._active.pop(current.bull.id, None)

@@ -39,13 +39,13 @@ async def test_what_is_urgent_takes_a_spare_only_where_no_other_is_free() -> Non
 async def test_what_is_urgent_takes_whichever_is_free_first_and_the_rest_keeps_its_order() -> None:
     both = Both()
     bulk, first, second = [await both.want(urgent=urgent) for urgent in (False, True, True)]
-    assert both.places.waiting == 3
+    assert len(both.places._waiting) == 3
     both.free_spare()
     assert (await first)[1] == both.spare and not bulk.done()
     both.free_one()
     assert (await bulk)[1] == both.one and not second.done()
     both.free_spare()
-    assert (await second)[1] == both.spare and not both.places.waiting
+    assert (await second)[1] == both.spare and not both.places._waiting
 
 
 async def test_a_spare_waits_for_what_is_urgent() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pixelmill.queue import Slots
+from pixelmill.queue.slots import SHORT
 
 
 async def steps(true: Callable[[], bool]) -> None:
@@ -23,6 +24,31 @@ def test_room_for_what_is_urgent_is_beside_the_rest() -> None:
         slots.take()
     assert seen == [(False, True, False), (False, True, False), (True, True, False)]
     assert (slots.full, slots.has_urgent, slots.over) == (True, False, True)
+
+
+def test_more_are_taken_ahead_while_they_are_short() -> None:
+    slots = Slots(2, ahead=2, urgent=1)
+    assert slots.size == 2  # nothing is known yet
+    slots.took(SHORT / 10)
+    assert slots.size == 4 and slots.changed.is_set()
+    for _ in range(4):
+        assert not slots.full
+        slots.take()
+    assert slots.full and not slots.over and slots.has_urgent
+    for _ in range(100):
+        slots.took(SHORT * 2)
+    assert slots.size == 2 and slots.over and not slots.has_urgent
+    slots.give()
+    assert slots.over  # until those that were taken ahead are done, nothing follows one that ends
+    slots.give()
+    assert slots.full and not slots.over
+
+
+def test_one_long_job_among_many_changes_nothing() -> None:
+    slots = Slots(2, ahead=2)
+    for seconds in [SHORT / 10] * 20 + [SHORT * 4]:
+        slots.took(seconds)
+    assert slots.size == 4
 
 
 async def test_who_steps_aside_gets_the_next_slot_when_he_is_back() -> None:

@@ -25,11 +25,6 @@ class Places:
         self.spare = Home(spare_nice)
         self._waiting: deque[tuple[asyncio.Future[tuple[Home, Decoder | None]], bool]] = deque()
 
-    @property
-    def waiting(self) -> int:
-        """How many wait for a decoder."""
-        return len(self._waiting)
-
     async def take(self, urgent: bool) -> tuple[Home, Decoder | None]:
         """A decoder, the one that worked last, and the home that it is to be put into again."""
         for home in (self.idle, self.spare) if urgent else (self.idle,):

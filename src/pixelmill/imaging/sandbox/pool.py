@@ -21,6 +21,8 @@ from pixelmill.imaging.sandbox.places import Home, Places
 if TYPE_CHECKING:
     from pixelmill.recipes import Recipe
 
+#: Seconds that anything waits for a decoder before those for what is urgent are started.
+MOMENT = 0.25
 #: By so much less nice are the decoders for what is urgent: three times the CPU of another, where it is short.
 HURRY = 5
 
@@ -28,8 +30,8 @@ HURRY = 5
 class Decoders:
     """A pool of ``size`` decoder processes, and ``urgent`` more for what must not wait until one of these is free.
 
-    These compete for the CPU with the others at a niceness that is :data:`HURRY` less. They are started when there is
-    first something to go past: where all is urgent and short, none is needed.
+    These compete for the CPU with the others at a niceness that is :data:`HURRY` less. They are started with the first
+    job to go past, or once one has waited for :data:`MOMENT`: where all are urgent and short, none is needed.
 
     ``recycle_jobs`` and ``recycle_bytes``: a process is replaced after so many jobs, or when it holds more memory.
     """
@@ -104,8 +106,7 @@ class Decoders:
         """
         limits = limits or self.limits
         fd = source.fileno()
-        # One that waits is the next; only who comes after it would wait for long.
-        if not urgent or self._places.waiting:
+        if not urgent:
             self._start_spare()
         home, child = await self._take(urgent)
         finished = False
@@ -144,6 +145,13 @@ class Decoders:
             raise PixelmillError(code, str(last["detail"]), dict(last.get("extra") or {}))
 
     async def _take(self, urgent: bool) -> tuple[Home, Decoder]:
+        timer = asyncio.get_running_loop().call_later(MOMENT, self._start_spare)
+        try:
+            return await self._taken(urgent)
+        finally:
+            timer.cancel()
+
+    async def _taken(self, urgent: bool) -> tuple[Home, Decoder]:
         while True:
             home, child = await self._places.take(urgent)
             if child is None:  # its replacement could not be started: the one who waits tries
