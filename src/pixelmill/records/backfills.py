@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from pixelmill.records.database import Database
 from pixelmill.records.tables import backfills, now
@@ -11,6 +12,13 @@ from pixelmill.records.transaction import Transaction
 
 async def start(db: Database, backfill_id: str, source: str, *, again: bool = False) -> tuple[str, int]:
     """The last key that was taken in and how many images that were; ``again``: from the beginning."""
+    try:
+        return await _start(db, backfill_id, source, again)
+    except IntegrityError:  # another has begun it in this moment
+        return await _start(db, backfill_id, source, again=False)
+
+
+async def _start(db: Database, backfill_id: str, source: str, again: bool) -> tuple[str, int]:
     async with db.write() as tx:
         query = select(backfills).where(backfills.c.id == backfill_id).with_for_update()
         row = (await tx.execute(query)).one_or_none()

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from pixelmill.errors import PixelmillError
 from pixelmill.pipeline import Backfill, Intake, Wanted
 from pixelmill.recipes import load_presets
-from pixelmill.records import batches, images, tables
+from pixelmill.records import backfills, batches, images, tables
 from pixelmill.settings import Settings
 from pixelmill.storage import LocalStorage, Storage, connect
 from tests.integration.pipeline.conftest import Parts
@@ -85,6 +85,12 @@ async def test_it_goes_on_where_it_was_broken_off(parts: Parts, intake: Intake, 
     assert len(await taken(parts)) == 4
     assert await Backfill(intake, bucket, wanted(page=4)).run(ignore) == 6
     assert len(await taken(parts)) == len(NAMES)
+
+
+async def test_many_may_begin_it_at_once(parts: Parts) -> None:
+    for name in "abc":
+        ends = await asyncio.gather(*(backfills.start(parts.database, name, "source") for _ in range(8)))
+        assert ends == [("", 0)] * 8
 
 
 async def test_of_two_at_once_one_gives_way(parts: Parts, intake: Intake, bucket: LocalStorage) -> None:

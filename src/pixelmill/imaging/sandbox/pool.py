@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pixelmill.recipes import Recipe
 
 #: Seconds that anything waits for a decoder before those for what is urgent are started.
-MOMENT = 0.25
+MOMENT = 1.0
 #: By so much less nice are the decoders for what is urgent: three times the CPU of another, where it is short.
 HURRY = 5
 
