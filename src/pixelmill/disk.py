@@ -31,6 +31,7 @@ class Disk:
         self._threads = threads
         self._loop: asyncio.AbstractEventLoop | None = None
         self._kernel: Any = None
+        self._begun: set[asyncio.Future[None]] = set()
 
     async def fsync(self, fd: int) -> None:
         """fsync(2). Goes on when the caller is canceled, as it would in a thread. Raises OSError."""
@@ -40,11 +41,17 @@ class Disk:
         """fdatasync(2), likewise."""
         await self._wait(fd, "fdatasync")
 
-    def close(self) -> None:
-        """The next sync would begin anew."""
+    async def close(self) -> None:
+        """Waits for the syncs that are begun. The next one would begin anew."""
+        while self._begun:
+            await asyncio.wait(self._begun)
+        self._leave()
+
+    def _leave(self) -> None:
         if self._kernel is not None and self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._kernel.fileno)
         self._kernel = self._loop = None
+        self._begun = set()
 
     async def _wait(self, fd: int, what: str) -> None:
         loop = asyncio.get_running_loop()
@@ -57,7 +64,7 @@ class Disk:
         await loop.run_in_executor(self._threads, getattr(os, what), fd)
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.close()
+        self._leave()
         self._loop = loop
         if linux_aio is None:
             return
@@ -65,17 +72,22 @@ class Disk:
             self._kernel = linux_aio.Context(max_requests=MOST)
         except Exception:  # caio has a kind for each: forbidden, unknown, as many as there may be
             return
+        os.set_inheritable(self._kernel.fileno, False)  # no process that is started has a say in it
         loop.add_reader(self._kernel.fileno, self._ready, self._kernel)
 
     @staticmethod
     def _ready(kernel: Any) -> None:
         with contextlib.suppress(BlockingIOError):  # several ends were told together, and seen at the first look
             kernel.poll()
-        while kernel.process_events():
-            pass
+        with contextlib.suppress(SystemError):  # a signal came while nothing was there to be told
+            while kernel.process_events():
+                pass
 
     async def _by_kernel(self, loop: asyncio.AbstractEventLoop, operation: Any) -> bool:
-        """Whether it was done. False: it was not begun, or this file is none that can be synced so."""
+        """Whether it was done. False: it was not begun.
+
+        Raises OSError when it failed: another try would be told nothing of that, and succeed.
+        """
         done: asyncio.Future[None] = loop.create_future()
 
         def ended(_: Any) -> None:
@@ -88,12 +100,13 @@ class Disk:
                 return False
         except Exception:  # no room, or no file for it: a thread does it, or says what is wrong
             return False
-        await done
+        self._begun.add(done)
+        try:
+            await asyncio.shield(done)
+        finally:
+            done.add_done_callback(self._begun.discard)
         try:
             operation.get_value()
         except SystemError as error:  # caio's, with the text of the number
-            number = _NUMBERS.get(str(error), errno.EIO)
-            if number == errno.EINVAL:
-                return False
-            raise OSError(number, str(error)) from None
+            raise OSError(_NUMBERS.get(str(error), errno.EIO), str(error)) from None
         return True

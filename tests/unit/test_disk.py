@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -63,7 +64,7 @@ async def test_the_kernel_waits_and_no_thread(threads: Threads, fd: int, tmp_pat
         await asyncio.gather(synced.fdatasync(fd), synced.fsync(folder))
     os.close(folder)
     assert threads.given == 0
-    synced.close()
+    await synced.close()
 
 
 async def test_threads_do_what_the_kernel_does_not(threads: Threads, fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +72,7 @@ async def test_threads_do_what_the_kernel_does_not(threads: Threads, fd: int, mo
     synced = Disk(threads)
     await asyncio.gather(synced.fdatasync(fd), synced.fsync(fd))
     assert threads.given == 2
-    synced.close()
+    await synced.close()
 
 
 @pytest.mark.parametrize("kernel", [True, False], ids=["kernel", "threads"])
@@ -88,7 +89,7 @@ async def test_what_cannot_be_synced_is_an_error(kernel: bool, monkeypatch: pyte
     with pytest.raises(OSError) as told:
         await synced.fdatasync(reads)
     assert told.value.errno == errno.EBADF
-    synced.close()
+    await synced.close()
 
 
 class Broken:
@@ -109,16 +110,37 @@ class Broken:
         raise SystemError(os.strerror(self._number))
 
 
-@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
-async def test_a_failure_is_told_with_its_number_and_not_tried_again(threads: Threads, fd: int, number: int) -> None:
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EINVAL])
+async def test_a_failure_is_told_with_its_number_and_not_tried_again(
+    threads: Threads, fd: int, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The kernel tells it once: another try would find nothing wrong."""
     synced = Disk(threads)
-    await synced.fsync(fd)
-    synced._kernel = Broken(number)
+    synced._begin(asyncio.get_running_loop())
+    broken = Broken(number)
+    monkeypatch.setattr(synced, "_kernel", broken)
+    monkeypatch.setattr(disk, "linux_aio", SimpleNamespace(Operation=SimpleNamespace(fsync=lambda _: broken)))
     with pytest.raises(OSError) as told:
-        await synced._by_kernel(asyncio.get_running_loop(), synced._kernel)
+        await synced.fsync(fd)
     assert told.value.errno == number
-    assert threads.given == 0 or not by_kernel()
+    assert threads.given == 0
+
+
+@pytest.mark.skipif(not by_kernel(), reason="this system syncs nothing by itself")
+async def test_no_process_that_is_started_holds_what_wakes_us(fd: int) -> None:
+    synced = Disk()
+    await synced.fsync(fd)
+    assert not os.get_inheritable(synced._kernel.fileno)
+    await synced.close()
+
+
+async def test_closing_waits_for_what_is_begun(fd: int) -> None:
+    synced = Disk()
+    os.write(fd, os.urandom(1_000_000))
+    waiting = asyncio.create_task(synced.fdatasync(fd))
+    await asyncio.sleep(0)
+    await synced.close()
+    await asyncio.wait_for(waiting, 10)
 
 
 async def test_who_gives_up_disturbs_nobody(fd: int) -> None:
@@ -130,17 +152,16 @@ async def test_who_gives_up_disturbs_nobody(fd: int) -> None:
         waiting[0].cancel()
         ends = await asyncio.gather(*waiting, return_exceptions=True)
         assert ends[1:] == [None] * 3
-    synced.close()
+    await synced.close()
 
 
 async def test_more_at_a_time_than_the_kernel_takes(fd: int) -> None:
     synced = Disk()
     await asyncio.gather(*(synced.fdatasync(fd) for _ in range(4 * disk.MOST)))
-    synced.close()
+    await synced.close()
 
 
 def test_one_event_loop_after_another(fd: int) -> None:
     synced = Disk()
     for _ in range(3):
         asyncio.run(synced.fsync(fd))
-    synced.close()

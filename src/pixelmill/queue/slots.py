@@ -30,6 +30,7 @@ class Slots:
         self.changed = asyncio.Event()
         self._size = size
         self._ahead = ahead
+        self._more = 0
         self._usual: float | None = None
         self._urgent = urgent
         self._aside = aside
@@ -40,14 +41,17 @@ class Slots:
     @property
     def size(self) -> int:
         """How many ordinary jobs there may be now."""
-        short = self._usual is not None and self._usual <= SHORT
-        return self._size + self._ahead * short
+        return self._size + self._more
 
     def took(self, seconds: float) -> None:
-        """A job is over that was in hand for so long."""
-        before = self.size
+        """A job ends that was in hand for so long."""
         self._usual = seconds if self._usual is None else self._usual + _WEIGHT * (seconds - self._usual)
-        if self.size > before:
+        if self._usual > SHORT:
+            # One less with each that ends: what is urgent finds its room beside the others all the while.
+            self._more = max(0, self._more - 1)
+        elif self._more < self._ahead:
+            self._more = self._ahead
+            self._let_in()
             self.changed.set()
 
     @property
@@ -57,8 +61,8 @@ class Slots:
 
     @property
     def over(self) -> bool:
-        """There is more in hand than there are slots."""
-        return self.busy > self.size
+        """There is more in hand, or about to come back, than there are slots."""
+        return self.busy + len(self._coming_back) > self.size
 
     @property
     def has_urgent(self) -> bool:
@@ -70,11 +74,16 @@ class Slots:
 
     def give(self) -> None:
         self.busy -= 1
-        if self._coming_back and not self.full:
+        if not self._let_in():
+            self.changed.set()
+
+    def _let_in(self) -> bool:
+        """Give what room there is to those who come back. Whether there was anybody for it."""
+        before = self.busy
+        while self._coming_back and not self.full:
             self._coming_back.popleft().set_result(None)
             self.busy += 1
-        else:
-            self.changed.set()
+        return self.busy > before
 
     @asynccontextmanager
     async def aside(self) -> AsyncIterator[None]:

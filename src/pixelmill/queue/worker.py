@@ -119,6 +119,7 @@ class Worker:
                     self._start(found)
                 elif isinstance(found, Nothing) and not self._slots.full:  # else the marker is for who has room
                     await self._wait(found)
+                    await self._pass_on()
                 failures = 0
                 self._is_up()
             except DOWN as error:
@@ -199,6 +200,11 @@ class Worker:
             if self._stopping.is_set():  # the marker may have been taken by us, who will not act on it
                 with contextlib.suppress(*DOWN):
                     await self._protocol.wake()
+
+    async def _pass_on(self) -> None:
+        """There may be less room than before: then the marker that was taken is another's."""
+        if self._slots.full:
+            await self._protocol.wake()
 
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -107,7 +107,7 @@ class Wal:
         for task in (self._next, self._last, self._checkpointing):
             if task is not None and not task.done():
                 await asyncio.wait({task})
-        self._disk.close()
+        await self._disk.close()
         self._thread.shutdown()
         if self._fd >= 0:
             os.close(self._fd)

@@ -56,9 +56,10 @@ class LocalWriter:
             await asyncio.to_thread(self._flush)
 
     async def commit(self) -> None:
-        """Once begun it goes to its end, also when the caller is canceled."""
-        self._ending = asyncio.create_task(self._end())
-        self._ending.add_done_callback(look_at_error)
+        """Once begun it goes to its end, also when the caller is canceled; who calls again waits for the same end."""
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end())
+            self._ending.add_done_callback(look_at_error)
         await asyncio.shield(self._ending)
 
     async def abort(self) -> None:
@@ -70,17 +71,23 @@ class LocalWriter:
     async def _end(self) -> None:
         try:
             folders = await asyncio.to_thread(self._put_in_place)
-            try:
-                await asyncio.gather(self._disk.fdatasync(self._fd), *map(self._disk.fsync, folders))
-            finally:
-                for fd in folders:
-                    os.close(fd)
-            os.close(self._fd)
-            self._fd = -1
+            syncs = self._disk.fdatasync(self._fd), *map(self._disk.fsync, folders)
+            # All to their end before anything is closed: a number would soon be another file's.
+            ends = await asyncio.gather(*syncs, return_exceptions=True)
+            for fd in folders:
+                os.close(fd)
+            for end in ends:
+                if end is not None:
+                    raise end
+            self._close()
             self._done = True
         except BaseException:
             await asyncio.to_thread(self._abort)
             raise
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1  # once, whatever comes of it
+        os.close(fd)
 
     def _flush(self) -> None:
         with self._lock:
@@ -133,8 +140,8 @@ class LocalWriter:
         self._done = True
         self._chunks = []
         if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            with contextlib.suppress(OSError):
+                self._close()
         self._part.unlink(missing_ok=True)
 
 
@@ -257,7 +264,7 @@ class LocalStorage:
         return None
 
     async def close(self) -> None:
-        self._disk.close()
+        await self._disk.close()
 
     def _under(self, prefix: str) -> Iterator[Path]:
         """Every file whose key starts with ``prefix``, half-written ones (hidden beside their place) included."""

@@ -35,13 +35,32 @@ def test_more_are_taken_ahead_while_they_are_short() -> None:
         assert not slots.full
         slots.take()
     assert slots.full and not slots.over and slots.has_urgent
-    for _ in range(100):
-        slots.took(SHORT * 2)
-    assert slots.size == 2 and slots.over and not slots.has_urgent
-    slots.give()
-    assert slots.over  # until those that were taken ahead are done, nothing follows one that ends
-    slots.give()
-    assert slots.full and not slots.over
+    for size in (3, 2):
+        slots.took(SHORT * 100)
+        assert slots.size == size and slots.over  # nothing follows one that ends
+        slots.give()
+        assert slots.full and not slots.over and slots.has_urgent  # but for what is urgent there is room all the while
+    slots.took(SHORT * 100)
+    assert slots.size == 2
+
+
+async def test_room_that_is_made_is_for_those_who_come_back_first() -> None:
+    slots = Slots(1, ahead=1, patience=0)
+    answered = asyncio.Event()
+
+    async def far() -> None:
+        slots.take()
+        async with slots.aside():
+            await answered.wait()
+
+    away = asyncio.create_task(far())
+    await steps(lambda: slots.changed.is_set())
+    slots.take()  # another one
+    answered.set()
+    await steps(lambda: slots.over)  # what is in hand is not followed by anything new
+    slots.took(SHORT / 10)
+    await away
+    assert slots.busy == 2 and slots.full
 
 
 def test_one_long_job_among_many_changes_nothing() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from pathlib import Path
@@ -56,6 +57,36 @@ async def test_a_writer_given_up_while_its_thread_writes_opens_and_writes_nothin
     with pytest.raises(ValueError, match="over"):
         await writer.write(os.urandom(2_000_000))
     assert not [name for name in files(storage) if "." in name]
+
+
+async def test_who_ends_a_file_twice_waits_for_the_same_end(storage: LocalStorage) -> None:
+    writer = await storage.create("originals/b/i")
+    await writer.write(b"1")
+    await asyncio.gather(*(writer.commit() for _ in range(3)))
+    assert files(storage) == ["originals", "originals/b", "originals/b/i"]
+
+
+async def test_a_sync_that_fails_leaves_nothing_and_is_told_to_all(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = iter([True, False, False])
+
+    async def fsync(fd: int) -> None:
+        await asyncio.sleep(0.01)
+        if next(fails, False):
+            raise OSError(errno.EIO, "The disk is gone.")
+        os.fstat(fd)  # it is open still
+
+    monkeypatch.setattr(storage._disk, "fdatasync", fsync)
+    monkeypatch.setattr(storage._disk, "fsync", fsync)
+    before = len([*Path("/proc/self/fd").iterdir()])
+    writer = await storage.create("originals/b/i")
+    await writer.write(b"1")
+    ends = await asyncio.gather(*(writer.commit() for _ in range(2)), return_exceptions=True)
+    assert [type(end) for end in ends] == [OSError] * 2
+    await writer.abort()
+    assert not [name for name in files(storage) if name.endswith("i") or "." in name]
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
 
 
 async def test_a_prefix_takes_half_written_files_and_emptied_folders_with_it(storage: LocalStorage) -> None:

@@ -176,7 +176,7 @@ class Decoders:
             self._retire(home, child)
 
     def _start_spare(self) -> None:
-        while self._unstarted:
+        while self._unstarted and not self._closed:
             self._unstarted -= 1
             self._aside(self._fill(self._places.spare))
 
