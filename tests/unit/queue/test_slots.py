@@ -16,6 +16,13 @@ async def steps(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
+async def far(slots: Slots, answered: asyncio.Event) -> None:
+    """A job that waits for another host."""
+    slots.take()
+    async with slots.aside():
+        await answered.wait()
+
+
 def test_room_for_what_is_urgent_is_beside_the_rest() -> None:
     slots = Slots(2, urgent=1)
     seen = []
@@ -47,13 +54,7 @@ def test_more_are_taken_ahead_while_they_are_short() -> None:
 async def test_room_that_is_made_is_for_those_who_come_back_first() -> None:
     slots = Slots(1, ahead=1, patience=0)
     answered = asyncio.Event()
-
-    async def far() -> None:
-        slots.take()
-        async with slots.aside():
-            await answered.wait()
-
-    away = asyncio.create_task(far())
+    away = asyncio.create_task(far(slots, answered))
     await steps(lambda: slots.changed.is_set())
     slots.take()  # another one
     answered.set()
@@ -73,13 +74,7 @@ def test_one_long_job_among_many_changes_nothing() -> None:
 async def test_who_steps_aside_gets_the_next_slot_when_he_is_back() -> None:
     slots = Slots(1, patience=0)
     answered = asyncio.Event()
-
-    async def far() -> None:
-        slots.take()
-        async with slots.aside():
-            await answered.wait()
-
-    away = asyncio.create_task(far())
+    away = asyncio.create_task(far(slots, answered))
     await steps(lambda: slots.changed.is_set())
     assert not slots.full
     slots.take()  # another one
